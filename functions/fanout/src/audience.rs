@@ -1,0 +1,198 @@
+//! Who is told of a conversation's new events, and telling them.
+
+use crate::batch::Group;
+use crate::desk::{Mark, Sent};
+use crate::{State, Tally};
+use conversations::delivery::{self, Delivery};
+use conversations::frames;
+use domain::access::may_view;
+use domain::event::Event;
+use domain::ids::ConnectionId;
+use futures_util::{StreamExt, stream};
+use std::collections::BTreeMap;
+use store::{StoreError, Subscription, SubscriptionState, Tenant, Thread, Topic, now};
+
+/// Connections posted to at once, per conversation: enough to use API Gateway's rate from one function (L10).
+const PARALLEL_CONNECTIONS: usize = 200;
+
+/// Most events read to close a gap.
+const GAP: usize = 1000;
+
+/// Tells everybody who reads the conversation, its contact or the inbox.
+pub(crate) async fn tell(state: &State, group: &Group) -> Tally {
+    match readers(state, group).await {
+        Ok(readers) => {
+            let posts = stream::iter(readers)
+                .map(|(id, subscriptions)| tell_connection(state, group, id, subscriptions))
+                .buffer_unordered(PARALLEL_CONNECTIONS);
+            posts
+                .fold(Tally::default(), |mut total, tally| async move {
+                    total.add(tally);
+                    total
+                })
+                .await
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &StoreError) -> Tally {
+    tracing::error!(error = error as &dyn std::error::Error, "events could not be told");
+    Tally { failed: true, ..Tally::default() }
+}
+
+type Readers = BTreeMap<ConnectionId, Vec<(Topic, Subscription)>>;
+
+async fn readers(state: &State, group: &Group) -> Result<Readers, StoreError> {
+    let mut readers = Readers::new();
+    let Some(first) = group.events.first() else { return Ok(readers) };
+    let tenant = state.store.tenant(&first.organization_id);
+    let topics =
+        [Topic::Conversation(first.conversation_id.clone()), Topic::Contact(first.contact_id.clone()), Topic::Inbox];
+    for topic in topics {
+        for subscription in tenant.subscribers(&topic).await? {
+            readers.entry(subscription.connection_id.clone()).or_default().push((topic.clone(), subscription));
+        }
+    }
+    Ok(readers)
+}
+
+async fn tell_connection(
+    state: &State,
+    group: &Group,
+    id: ConnectionId,
+    subscriptions: Vec<(Topic, Subscription)>,
+) -> Tally {
+    let memory = state.desk.of(&id);
+    let mut sent = memory.lock().await;
+    let mut total = Tally::default();
+    for (topic, subscription) in subscriptions {
+        let reader = Reader { state, topic: &topic, subscription: &subscription };
+        match reader.tell(group, &mut sent).await {
+            Ok(tally) => total.add(tally),
+            Err(error) => total.add(failed(&error)),
+        }
+        if total.gone > 0 {
+            break;
+        }
+    }
+    total
+}
+
+/// One subscription being served.
+struct Reader<'a> {
+    state: &'a State,
+    topic: &'a Topic,
+    subscription: &'a Subscription,
+}
+
+impl Reader<'_> {
+    async fn tell(&self, group: &Group, sent: &mut Sent) -> Result<Tally, StoreError> {
+        if self.subscription.principal.expires_at <= now().seconds() {
+            return self.drop_connection().await;
+        }
+        let Some(thread) = self.topic.thread() else { return self.tell_inbox(group, sent).await };
+        let Some(last) = group.events.last() else { return Ok(Tally::default()) };
+        let tenant = self.tenant(last);
+        let mut reached = self.subscription.reached;
+        if self.subscription.state == SubscriptionState::CatchingUp {
+            match tenant.leave_pending(self.topic, &self.subscription.connection_id, thread.seq_of(last)).await? {
+                Some(live) => reached = live.reached,
+                None => return Ok(Tally::default()),
+            }
+        }
+        let mark = Mark::Thread(thread.clone());
+        let known = sent.get(&mark).copied();
+        let base = known.map_or(reached, |seq| seq.max(reached));
+        let events = self.next_events(&tenant, &thread, group, base, known.is_some()).await?;
+        let Some(latest) = events.last() else { return Ok(Tally { repeats: 1, ..Tally::default() }) };
+        let tally = self.post_events(&tenant, &events).await?;
+        if tally.posts > 0 {
+            sent.insert(mark, thread.seq_of(latest));
+        }
+        Ok(tally)
+    }
+
+    /// The events after `base`. What the batch does not hold is read from the log where the memory proves a gap.
+    async fn next_events<'g>(
+        &self,
+        tenant: &Tenant,
+        thread: &Thread,
+        group: &'g Group,
+        base: u64,
+        certain: bool,
+    ) -> Result<std::borrow::Cow<'g, [Event]>, StoreError> {
+        let start = group.events.partition_point(|event| thread.seq_of(event) <= base);
+        let new = group.events.get(start..).unwrap_or_default();
+        let Some(first) = new.first() else { return Ok((&[]).into()) };
+        let contiguous = thread.seq_of(first) == base + 1
+            && new.windows(2).all(|pair| matches!(pair, [a, b] if thread.seq_of(a) + 1 == thread.seq_of(b)));
+        if contiguous || !certain {
+            return Ok(new.into());
+        }
+        Ok(tenant.events_after(thread, base, GAP).await?.into())
+    }
+
+    /// One short frame about the latest event. A repeat of a batch brings no newer one.
+    async fn tell_inbox(&self, group: &Group, sent: &mut Sent) -> Result<Tally, StoreError> {
+        let Some(last) = group.events.last() else { return Ok(Tally::default()) };
+        let mark = Mark::Inbox(last.conversation_id.clone());
+        if sent.get(&mark).is_some_and(|seq| *seq >= last.seq) {
+            return Ok(Tally { repeats: 1, ..Tally::default() });
+        }
+        let frame = frames::inbox(last, &self.subscription.principal)?;
+        let tally = self.post(&frame).await?;
+        sent.insert(mark, last.seq);
+        Ok(tally)
+    }
+
+    async fn post_events(&self, tenant: &Tenant, events: &[Event]) -> Result<Tally, StoreError> {
+        let mut total = Tally::default();
+        // A19, asked again of every event: what somebody else took over is not told to this viewer.
+        let allowed = |event: &Event| {
+            may_view(&self.subscription.principal, &event.organization_id, event.state.admin_id.as_ref()).is_ok()
+        };
+        let end = events.iter().position(|event| !allowed(event)).unwrap_or(events.len());
+        for run in events.get(..end).unwrap_or_default().chunk_by(|a, b| a.conversation_id == b.conversation_id) {
+            for frame in frames::of_events(run)? {
+                total.add(self.post(&frame).await?);
+            }
+        }
+        if let Some(denied) = events.get(end) {
+            total.add(self.post(&frames::access_ended(denied)?).await?);
+            tenant.unsubscribe(self.topic, &self.subscription.connection_id).await?;
+        }
+        Ok(total)
+    }
+
+    async fn post(&self, frame: &[u8]) -> Result<Tally, StoreError> {
+        let Subscription { connection_id, connected_at, .. } = self.subscription;
+        match delivery::post(&self.state.push, connection_id, *connected_at, frame).await {
+            Delivery::Sent => Ok(Tally { posts: 1, ..Tally::default() }),
+            Delivery::Gone => {
+                self.state.store.remove_connection(connection_id).await?;
+                self.state.desk.forget(connection_id);
+                Ok(Tally { gone: 1, ..Tally::default() })
+            }
+            // One slow client must not hold up the stream: it is closed, comes back, and resumes by number.
+            Delivery::TooSlow => self.drop_connection().await,
+            // Too young to tell: not remembered as sent, so the next event brings this one too.
+            Delivery::NotYet => Ok(Tally::default()),
+            Delivery::Failed => Ok(Tally { failed: true, ..Tally::default() }),
+        }
+    }
+
+    async fn drop_connection(&self) -> Result<Tally, StoreError> {
+        let id = &self.subscription.connection_id;
+        if let Err(error) = self.state.push.close(id).await {
+            tracing::debug!(%error, "a connection could not be closed");
+        }
+        self.state.store.remove_connection(id).await?;
+        self.state.desk.forget(id);
+        Ok(Tally { gone: 1, ..Tally::default() })
+    }
+
+    fn tenant(&self, event: &Event) -> Tenant {
+        self.state.store.tenant(&event.organization_id)
+    }
+}

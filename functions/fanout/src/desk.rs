@@ -1,0 +1,46 @@
+//! What each connection has been sent, and its turn: one writer per connection at a time.
+//!
+//! The memory lives as long as the execution environment. It makes repeats invisible and gaps repairable in the usual
+//! case; after a cold start the numbers in every frame let clients do the same.
+
+use domain::ids::{ConnectionId, ConversationId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::Thread;
+
+/// Connections remembered before the memory starts over.
+const MAX_CONNECTIONS: usize = 50_000;
+
+/// Under what a number is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Mark {
+    /// Events of a thread.
+    Thread(Thread),
+    /// The inbox's frames about a conversation.
+    Inbox(ConversationId),
+}
+
+/// The latest number sent of each.
+pub(crate) type Sent = HashMap<Mark, u64>;
+
+/// The memory of all connections.
+#[derive(Default)]
+pub(crate) struct Desk {
+    connections: Mutex<HashMap<ConnectionId, Arc<tokio::sync::Mutex<Sent>>>>,
+}
+
+impl Desk {
+    /// A connection's memory. Whoever holds its lock is the only one to post to the connection.
+    pub(crate) fn of(&self, id: &ConnectionId) -> Arc<tokio::sync::Mutex<Sent>> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if connections.len() >= MAX_CONNECTIONS {
+            connections.clear();
+        }
+        connections.entry(id.clone()).or_default().clone()
+    }
+
+    /// Forgets a connection that is gone.
+    pub(crate) fn forget(&self, id: &ConnectionId) {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}

@@ -1,0 +1,5 @@
+//! The `webhooks` function's program. See the library of the same name.
+
+fn main() -> std::process::ExitCode {
+    webhooks::main()
+}

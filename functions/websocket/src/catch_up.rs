@@ -1,0 +1,42 @@
+//! What a new reader has missed, posted in order before the fan-out takes over (see `store::subscriptions`).
+
+use crate::{State, message};
+use conversations::frames;
+use domain::access::may_view;
+use store::{Connection, Subscription, Tenant, Thread, Topic};
+use web::{ApiError, Code};
+
+/// Events read and posted at once.
+const BATCH: usize = 200;
+
+/// Posts the log after the subscription's number until the subscription is live; gives the number reached, `None` when
+/// the connection is gone.
+pub(crate) async fn run(
+    state: &State,
+    tenant: &Tenant,
+    subscription: &Subscription,
+    topic: &Topic,
+    thread: &Thread,
+) -> Result<Option<u64>, ApiError> {
+    let connection =
+        Connection::new(subscription.connection_id.clone(), subscription.principal.clone(), subscription.connected_at);
+    let mut reached = subscription.reached;
+    loop {
+        let events = tenant.events_after(thread, reached, BATCH).await?;
+        if let Some(last) = events.last() {
+            may_view(&subscription.principal, tenant.organization_id(), last.state.admin_id.as_ref())?;
+            // A contact's events may belong to several conversations; a frame holds one's.
+            for run in events.chunk_by(|a, b| a.conversation_id == b.conversation_id) {
+                for frame in frames::of_events(run).map_err(|_| Code::Internal)? {
+                    if !message::deliver(state, &connection, &frame).await {
+                        return Ok(None);
+                    }
+                }
+            }
+            reached = thread.seq_of(last);
+        }
+        if events.len() < BATCH && tenant.go_live(topic, &connection.id, reached).await? {
+            return Ok(Some(reached));
+        }
+    }
+}

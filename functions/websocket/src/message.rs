@@ -1,0 +1,138 @@
+//! `$default`: requests of a connected client.
+
+use crate::frames::{Answer, Named, Request, Subject};
+use crate::{State, catch_up, status};
+use aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use conversations::delivery::{self, Delivery};
+use domain::access::may_view;
+use domain::ids::ConnectionId;
+use domain::user::Permission;
+use store::{Connection, Tenant, Topic};
+use web::{ApiError, Code, access};
+
+/// `connected` comes before any other frame (E02).
+const CONNECTED: &[u8] = br#"{"type":"connected"}"#;
+
+pub(crate) async fn receive(state: &State, id: &ConnectionId, body: &str) -> ApiGatewayProxyResponse {
+    let connection = match state.store.connection(id).await {
+        Ok(Some(connection)) => connection,
+        // The gateway knows the connection and we do not: its time is over.
+        Ok(None) => {
+            close(state, id).await;
+            return status(410);
+        }
+        Err(error) => return status(ApiError::from(error).code.status().as_u16()),
+    };
+    tracing::Span::current().record("organization", connection.principal.organization_id.as_str());
+    match answer(state, &connection, body).await {
+        Ok(()) => status(200),
+        Err(error) => {
+            tracing::info!(code = error.code.as_str(), "refused");
+            let body = error.body("");
+            let frame = Answer::Error { message: body.detail, code: body.code, hint: body.hint };
+            send(state, &connection, &frame).await;
+            if error.code == Code::InvalidToken {
+                close(state, id).await;
+            }
+            status(200)
+        }
+    }
+}
+
+async fn answer(state: &State, connection: &Connection, body: &str) -> Result<(), ApiError> {
+    if !connection.greeted && state.store.greet(&connection.id).await? {
+        deliver(state, connection, CONNECTED).await;
+    }
+    if !state.store.token_stands(&connection.principal).await? {
+        return Err(Code::InvalidToken.into());
+    }
+    let request: Request =
+        serde_json::from_str(body).map_err(|_| ApiError::invalid("Not one of the frames this API knows"))?;
+    match request {
+        Request::Ping => send(state, connection, &Answer::Pong).await,
+        Request::Subscribe(subject) => subscribe(state, connection, subject).await?,
+        Request::Unsubscribe(subject) => {
+            let (topic, named) = topic(subject)?;
+            state.store.tenant(&connection.principal.organization_id).unsubscribe(&topic, &connection.id).await?;
+            send(state, connection, &Answer::Unsubscribed { subject: &named }).await;
+        }
+    }
+    Ok(())
+}
+
+async fn subscribe(state: &State, connection: &Connection, subject: Subject) -> Result<(), ApiError> {
+    if !connection.principal.may(Permission::ConversationsRead) {
+        return Err(Code::Forbidden.into());
+    }
+    let tenant = state.store.tenant(&connection.principal.organization_id);
+    let after = subject.after_seq;
+    let (topic, named) = topic(subject)?;
+    let last = last_seq(state, connection, &tenant, &topic).await?;
+    let from = after.map_or(last, |after| after.min(last));
+    let subscribed = tenant.subscribe(connection, &topic, from).await?;
+    let subscription = subscribed.ok_or_else(|| ApiError::with(Code::Conflict, "Too many subscriptions"))?;
+    let seq = match topic.thread() {
+        Some(thread) => catch_up::run(state, &tenant, &subscription, &topic, &thread).await?,
+        None => Some(0),
+    };
+    if let Some(seq) = seq {
+        send(state, connection, &Answer::Subscribed { subject: &named, seq }).await;
+    }
+    Ok(())
+}
+
+/// Number of the topic's latest event, once the caller may read it.
+async fn last_seq(state: &State, connection: &Connection, tenant: &Tenant, topic: &Topic) -> Result<u64, ApiError> {
+    let viewer = &connection.principal;
+    match topic {
+        Topic::Conversation(id) => Ok(access::visible(&state.store, viewer, id).await?.last_seq),
+        Topic::Contact(id) => {
+            let timeline = tenant.timeline(id).await?;
+            may_view(viewer, &viewer.organization_id, timeline.admin_id.as_ref())?;
+            Ok(timeline.last_seq)
+        }
+        Topic::Inbox | Topic::User(_) => Ok(0),
+    }
+}
+
+fn topic(subject: Subject) -> Result<(Topic, Named), ApiError> {
+    match (subject.conversation_id, subject.lead_id, subject.inbox) {
+        (Some(id), None, false) => Ok((Topic::Conversation(id.clone()), Named::Conversation { conversation_id: id })),
+        (None, Some(id), false) => Ok((Topic::Contact(id.clone()), Named::Contact { lead_id: id })),
+        (None, None, true) => Ok((Topic::Inbox, Named::Inbox { inbox: true })),
+        _ => Err(ApiError::invalid("Name one of conversation_id, lead_id or inbox")),
+    }
+}
+
+async fn send(state: &State, connection: &Connection, answer: &Answer<'_>) {
+    match serde_json::to_vec(answer) {
+        Ok(frame) => {
+            deliver(state, connection, &frame).await;
+        }
+        Err(error) => tracing::error!(%error, "an answer could not be written"),
+    }
+}
+
+/// Posts a frame; false when the connection is of no more use.
+pub(crate) async fn deliver(state: &State, connection: &Connection, frame: &[u8]) -> bool {
+    match delivery::post(&state.push, &connection.id, connection.connected_at, frame).await {
+        Delivery::Sent => true,
+        Delivery::Gone => {
+            if let Err(error) = state.store.remove_connection(&connection.id).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a gone connection stays on record");
+            }
+            false
+        }
+        Delivery::NotYet | Delivery::TooSlow | Delivery::Failed => {
+            close(state, &connection.id).await;
+            false
+        }
+    }
+}
+
+async fn close(state: &State, id: &ConnectionId) {
+    // It may be closed already; either way the client finds out and resumes.
+    if let Err(error) = state.push.close(id).await {
+        tracing::debug!(%error, "a connection could not be closed");
+    }
+}

@@ -1,0 +1,68 @@
+//! The local cloud: an embedded stand-in for the parts of AWS that Switchboard uses, never deployed.
+//!
+//! It reads `template.yaml`, runs every function as a process of its own on the real Lambda Runtime API, and speaks the
+//! wire of API Gateway (REST and WebSocket), DynamoDB with streams, SES, Secrets Manager and Lambda to them, so that
+//! production code needs no local twin. `cloud` is the order in which it starts and stops.
+//!
+//! | module | stands in for |
+//! |---|---|
+//! | `http`, `ws` | API Gateway |
+//! | `runtime_api`, `process`, `invoke` | Lambda |
+//! | `dynamodb`, `streams` | DynamoDB, event source mappings |
+//! | `mail`, `secrets` | SES, Secrets Manager |
+//!
+//! To add a service: a module with a `Router`, a line in `cloud` that merges it into the internal endpoint, and its
+//! `AWS_ENDPOINT_URL_*` variable there.
+
+mod aws;
+mod cli;
+mod cloud;
+mod data_dir;
+pub mod dynamodb;
+mod environment;
+mod files;
+mod functions;
+pub mod http;
+mod info;
+pub mod invoke;
+mod listeners;
+mod logging;
+pub mod mail;
+mod output;
+pub mod process;
+mod routes;
+pub mod runtime_api;
+mod secrets;
+mod seed;
+pub mod settings;
+mod simulate;
+pub mod streams;
+pub mod template;
+pub mod ws;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs one of the functions if `SWITCHBOARD_FUNCTION` names it, and the local cloud otherwise.
+#[must_use]
+pub fn main() -> ExitCode {
+    match environment::function() {
+        Some(function) => functions::run(&function),
+        None => start(cli::Cli::parse()),
+    }
+}
+
+fn start(cli: cli::Cli) -> ExitCode {
+    let failed = match &cli.command {
+        Some(cli::Command::Simulate(simulation)) => simulate::run(simulation).err().map(|e| output::chain(&e)),
+        None => cloud::run(cli).err().map(|e| output::chain(&e)),
+    };
+    match failed {
+        None => ExitCode::SUCCESS,
+        Some(error) => {
+            output::complain(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

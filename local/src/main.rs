@@ -1,0 +1,5 @@
+//! The local cloud: `cargo run`.
+
+fn main() -> std::process::ExitCode {
+    local::main()
+}

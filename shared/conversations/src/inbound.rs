@@ -1,0 +1,45 @@
+//! What a customer sent, recorded exactly once (B26).
+
+use domain::conversation::{Medium, NewConversation, Urgency};
+use domain::event::{EventBody, Media};
+use domain::sms::{OptOut, opt_out_keyword};
+use domain::time::Timestamp;
+use providers::twilio::webhook::IncomingSms;
+use store::{Append, Appended, StoreError, Tenant};
+
+/// Appends an incoming text message to the contact's conversation, making both where there are none. A second delivery
+/// of the same message is found by its id and changes nothing.
+pub async fn record_sms(tenant: &Tenant, sms: IncomingSms, at: Timestamp) -> Result<Appended, StoreError> {
+    let contact = tenant.contact_or_new(&sms.from).await?;
+    let opt_out = sms.opt_out_type.or_else(|| opt_out_keyword(&sms.body));
+    let opted_out = match opt_out {
+        Some(OptOut::Stop) => Some(true),
+        Some(OptOut::Start) => Some(false),
+        Some(OptOut::Help) | None => None,
+    };
+    // "YES" also answers ordinary questions: it only means START to somebody who had opted out.
+    let changed = match opted_out {
+        Some(wish) => tenant.timeline(&contact.id).await?.opted_out != wish,
+        None => false,
+    };
+    let opt_out = opt_out.filter(|wish| changed || *wish != OptOut::Start);
+    let media = sms.media.into_iter().map(|m| Media { url: m.url, content_type: m.content_type }).collect();
+    let mut bodies = vec![EventBody::SmsReceived {
+        text: sms.body,
+        to: sms.to,
+        provider_id: sms.message_sid.clone(),
+        media,
+        opt_out,
+    }];
+    if let (true, Some(opted_out)) = (changed, opted_out) {
+        bodies.push(EventBody::OptOutChanged { opted_out });
+    }
+    let new = NewConversation {
+        contact_id: contact.id,
+        phone: sms.from,
+        medium: Medium::Sms,
+        urgency: Urgency::Medium,
+        started_at: at,
+    };
+    tenant.append_sms(new, Append::new(bodies, at).once("twilio", sms.message_sid)).await
+}

@@ -1,0 +1,44 @@
+//! A tenant and its settings.
+
+use crate::ids::OrganizationId;
+use crate::phone::{PhoneNumber, Region};
+use crate::secret::Secret;
+use crate::time::{Timestamp, Zone};
+use serde::{Deserialize, Serialize};
+
+/// An organization's record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Organization {
+    /// Which.
+    pub id: OrganizationId,
+    /// Shown name.
+    pub name: String,
+    /// Zone in which times are rendered (A05).
+    pub timezone: Zone,
+    /// Region in which national numbers are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// Whether a password alone signs in (A16), or a code by e-mail is needed too (U14).
+    #[serde(default)]
+    pub sign_in_code_required: bool,
+    /// Whether anybody may sign up as an end user.
+    #[serde(default)]
+    pub open_sign_up: bool,
+    /// When the record was made.
+    pub created_at: Timestamp,
+    /// Numbers that customers reach the organization by.
+    #[serde(default)]
+    pub phone_numbers: Vec<PhoneNumber>,
+    /// The organization's own Twilio account, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twilio: Option<TwilioAccount>,
+}
+
+/// Credentials of a Twilio account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TwilioAccount {
+    /// `AC…`
+    pub account_sid: String,
+    /// Signs Twilio's webhooks and opens its API.
+    pub auth_token: Secret,
+}

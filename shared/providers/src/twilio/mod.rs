@@ -1,0 +1,5 @@
+//! Twilio: text messages.
+
+pub mod signature;
+pub mod twiml;
+pub mod webhook;

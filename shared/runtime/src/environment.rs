@@ -1,0 +1,168 @@
+//! Configuration: environment variables and, by name, the stack's secret.
+
+use crate::clients::Clients;
+use domain::secret::Secret;
+use identity::token::Keyring;
+use providers::email::Mailer;
+use providers::push::Push;
+use providers::twilio::signature::SigningKeys;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Store, Tables};
+use web::Authenticator;
+
+/// Everything wrong with the configuration, at once.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {}", problems.join("; "))]
+pub struct ConfigError {
+    problems: Vec<String>,
+}
+
+impl ConfigError {
+    /// A state that was not built although nothing was noted.
+    pub(crate) fn unexplained() -> Self {
+        Self { problems: vec!["the function's state could not be built".to_owned()] }
+    }
+}
+
+/// What a function can be configured with.
+///
+/// The getters never fail one by one: what is missing is noted, and [`Environment::check`] reports all of it.
+pub struct Environment {
+    values: BTreeMap<String, String>,
+    clients: Clients,
+    problems: RefCell<Vec<String>>,
+}
+
+impl Environment {
+    /// Reads the variables of the process.
+    pub(crate) async fn load() -> Result<Self, ConfigError> {
+        Self::from_values(process_variables()).await
+    }
+
+    /// Takes variables and, where `SECRETS_ID` names one, reads the secret. A variable that is set wins.
+    pub async fn from_values(mut values: BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let clients = Clients::from_variables(&values);
+        if let Some(id) = values.get("SECRETS_ID").filter(|id| !id.is_empty()) {
+            let secrets = clients.secrets(id).await.map_err(|problem| ConfigError { problems: vec![problem] })?;
+            for (name, value) in secrets {
+                let unset = values.get(&name).is_none_or(String::is_empty);
+                if unset {
+                    values.insert(name, value);
+                }
+            }
+        }
+        Ok(Self { values, clients, problems: RefCell::default() })
+    }
+
+    /// Fails when anything asked for was missing or wrong.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let problems = self.problems.take();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+
+    fn note(&self, problem: impl Into<String>) {
+        self.problems.borrow_mut().push(problem.into());
+    }
+
+    /// A value that is set and not empty.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A value that must be there.
+    pub fn required(&self, name: &str) -> &str {
+        self.text(name).unwrap_or_else(|| {
+            self.note(format!("{name} is not set"));
+            ""
+        })
+    }
+
+    /// A secret; empty when it is not set.
+    pub fn secret(&self, name: &str) -> Secret {
+        Secret::new(self.text(name).unwrap_or_default())
+    }
+
+    /// A number with a default.
+    pub fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> T {
+        let Some(text) = self.text(name) else { return default };
+        text.parse().unwrap_or_else(|_| {
+            self.note(format!("{name} is not a number"));
+            default
+        })
+    }
+
+    /// Seconds with a default; fractions are allowed.
+    pub fn seconds(&self, name: &str, default: f64) -> Duration {
+        Duration::try_from_secs_f64(self.number(name, default)).unwrap_or_else(|_| {
+            self.note(format!("{name} is not a time in seconds"));
+            Duration::ZERO
+        })
+    }
+
+    /// Whether a knob is turned on.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.text(name), Some("1" | "true" | "yes"))
+    }
+
+    /// The two tables.
+    pub fn store(&self) -> Store {
+        let tables = Tables {
+            core: self.required("CORE_TABLE").to_owned(),
+            ephemeral: self.required("EPHEMERAL_TABLE").to_owned(),
+        };
+        Store::new(self.clients.dynamodb(), tables)
+    }
+
+    /// The keys that sign tokens. `None` notes why.
+    pub fn keyring(&self) -> Option<Arc<Keyring>> {
+        let previous: Vec<Secret> = self.text("JWT_SECRET_PREVIOUS").map(Secret::new).into_iter().collect();
+        let current = Secret::new(self.required("JWT_SECRET"));
+        match Keyring::new(&current, &previous) {
+            Ok(keys) => Some(Arc::new(keys)),
+            Err(error) => {
+                self.note(format!("JWT_SECRET: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The check of tokens, cookies and tickets. `None` notes why.
+    pub fn authenticator(&self) -> Option<Authenticator> {
+        let keys = self.keyring()?;
+        Some(Authenticator::new(self.store(), keys, self.secret("JWT_SECRET"), self.flag("STREAM_TOKEN_IN_QUERY")))
+    }
+
+    /// What Twilio signs with, for the stack's own account.
+    pub fn twilio_keys(&self) -> SigningKeys {
+        let tokens = ["TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_SECONDARY"];
+        let shared = self.text("TWILIO_SHARED_KEYS").unwrap_or_default();
+        SigningKeys {
+            auth_tokens: tokens.iter().filter_map(|name| self.text(name)).map(Secret::new).collect(),
+            shared_keys: shared
+                .split(',')
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(id, key)| (id.trim().to_owned(), Secret::new(key.trim())))
+                .collect(),
+        }
+    }
+
+    /// Sends mail by SES.
+    pub fn mailer(&self) -> Mailer {
+        Mailer::new(self.clients.ses(), self.required("MAIL_FROM"))
+    }
+
+    /// Sends frames to WebSocket clients.
+    pub fn push(&self) -> Push {
+        Push::new(self.clients.management(self.required("WEBSOCKET_ENDPOINT")))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where functions read their environment")]
+fn process_variables() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}

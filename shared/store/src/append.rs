@@ -1,0 +1,368 @@
+//! Appending to the log: one transaction per append, so that numbers have no gap and a reader that has seen number n
+//! has seen everything before it (U1, datastore.md 4.2).
+//!
+//! The transaction replaces the heads of the conversation and of the contact's timeline on the condition that nobody
+//! appended since they were read. Because a conversation changes only by appends, every rule checked on the state that
+//! was read ([`Append::guard`]) still holds at commit.
+
+use crate::error::StoreError;
+use crate::item::{Item, event_item, from_item, n, s, to_item};
+use crate::keys::{self, Key};
+use crate::{Store, Tenant, now};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use domain::contact::Timeline;
+use domain::conversation::{Conversation, Medium, Status};
+use domain::event::{Event, EventBody};
+use domain::ids::ConversationId;
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Most events of one append: each is written twice (conversation and timeline) beside five other records, and a
+/// transaction holds 100 actions.
+pub const MAX_EVENTS: usize = 30;
+
+/// Six writers in one conversation need two attempts at the median; a transaction that still loses after this many
+/// meets something else than other writers.
+const MAX_ATTEMPTS: u32 = 40;
+
+/// Markers outlive every provider's retries.
+const MARKER_SECONDS: i64 = 30 * 86_400;
+
+/// What an append is claimed by, so that a second delivery of the same thing changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// Whose id it is, such as `twilio`.
+    pub source: &'static str,
+    /// The provider's id of the delivery.
+    pub id: String,
+}
+
+/// Why a guard refuses an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The conversation is over.
+    Ended,
+    /// A person is in control.
+    UnderHumanControl,
+    /// Nobody is in control, or somebody else is.
+    NotInControl,
+}
+
+/// Events to append.
+pub struct Append<'a> {
+    /// What happened, in order; at most [`MAX_EVENTS`].
+    pub bodies: Vec<EventBody>,
+    /// When.
+    pub at: Timestamp,
+    /// What it is claimed by.
+    pub marker: Option<Marker>,
+    /// A rule on the state that the append builds on.
+    pub guard: &'a (dyn Fn(&Conversation) -> Result<(), Refused> + Sync),
+}
+
+impl Append<'static> {
+    /// Events that may always be appended.
+    pub fn new(bodies: Vec<EventBody>, at: Timestamp) -> Self {
+        Self { bodies, at, marker: None, guard: &|_| Ok(()) }
+    }
+}
+
+impl Append<'_> {
+    /// The same, claimed by a marker.
+    pub fn once(self, source: &'static str, id: impl Into<String>) -> Self {
+        Self { marker: Some(Marker { source, id: id.into() }), ..self }
+    }
+}
+
+/// What became of an append.
+#[derive(Debug)]
+pub enum Appended {
+    /// It is in the log.
+    New {
+        /// The conversation just after it.
+        conversation: Conversation,
+        /// The events, numbered.
+        events: Vec<Event>,
+    },
+    /// It was there already.
+    Duplicate {
+        /// Where.
+        conversation_id: ConversationId,
+        /// From which number on.
+        seq: u64,
+    },
+    /// The guard said no.
+    Refused(Refused),
+}
+
+#[derive(Serialize, Deserialize)]
+struct MarkerRecord {
+    conversation_id: ConversationId,
+    seq: u64,
+    ttl: i64,
+}
+
+/// What an append builds on.
+pub(crate) struct Heads {
+    pub(crate) conversation: Conversation,
+    pub(crate) timeline: Timeline,
+}
+
+impl Tenant {
+    /// Appends to a conversation. `None` when there is none of that id.
+    pub async fn append(&self, id: &ConversationId, append: Append<'_>) -> Result<Option<Appended>, StoreError> {
+        let Some(conversation) = self.conversation(id).await? else { return Ok(None) };
+        let timeline = self.timeline(&conversation.contact_id).await?;
+        self.append_to(Heads { conversation, timeline }, append).await.map(Some)
+    }
+
+    /// Appends onto heads that were just read (or, with `last_seq` 0, begin a conversation).
+    pub(crate) async fn append_to(&self, mut heads: Heads, append: Append<'_>) -> Result<Appended, StoreError> {
+        if append.bodies.is_empty() || append.bodies.len() > MAX_EVENTS {
+            return Err(StoreError::TooLarge);
+        }
+        for attempt in 0..MAX_ATTEMPTS {
+            if let Err(refused) = (append.guard)(&heads.conversation) {
+                return Ok(Appended::Refused(refused));
+            }
+            let draft = Draft::make(&heads, &append);
+            match self.commit(&heads, &draft, append.marker.as_ref()).await? {
+                Commit::Done => return Ok(Appended::New { conversation: draft.conversation, events: draft.events }),
+                Commit::Duplicate(at) => {
+                    return Ok(Appended::Duplicate { conversation_id: at.conversation_id, seq: at.seq });
+                }
+                // A conversation that was to begin: somebody else began it, or another one, or its id is taken.
+                // Only the caller knows what to do then.
+                Commit::Moved { .. } | Commit::Taken if heads.conversation.last_seq == 0 => {
+                    return Err(StoreError::Conflict);
+                }
+                Commit::Moved { conversation, timeline } => {
+                    heads.conversation = conversation.unwrap_or(heads.conversation);
+                    heads.timeline = timeline.unwrap_or(heads.timeline);
+                }
+                Commit::Busy | Commit::Taken => {}
+            }
+            pause(attempt).await;
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn commit(&self, heads: &Heads, draft: &Draft, marker: Option<&Marker>) -> Result<Commit, StoreError> {
+        let plan = self.plan(heads, draft, marker)?;
+        let request = self.store.client.transact_write_items().set_transact_items(Some(plan.actions));
+        let Err(error) = request.send().await else { return Ok(Commit::Done) };
+        let Some(reasons) = cancellation(&error) else {
+            let error = StoreError::from(error);
+            return if matches!(error, StoreError::Conflict) { Ok(Commit::Busy) } else { Err(error) };
+        };
+        let failed = |index: usize| reasons.get(index).filter(|reason| reason.code() == Some("ConditionalCheckFailed"));
+        if let (Some(index), Some(marker)) = (plan.marker, marker)
+            && failed(index).is_some()
+        {
+            return self.duplicate(marker).await;
+        }
+        if plan.owner.is_some_and(|index| failed(index).is_some()) {
+            return Ok(Commit::Taken);
+        }
+        if failed(CONVERSATION).is_some() || failed(TIMELINE).is_some() {
+            return Ok(Commit::Moved {
+                conversation: old_image(failed(CONVERSATION))?,
+                timeline: old_image(failed(TIMELINE))?,
+            });
+        }
+        let busy = |reason: &CancellationReason| {
+            matches!(reason.code(), Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
+        };
+        if reasons.iter().any(busy) { Ok(Commit::Busy) } else { Err(StoreError::from(error)) }
+    }
+
+    async fn duplicate(&self, marker: &Marker) -> Result<Commit, StoreError> {
+        let key = keys::marker(&self.organization_id, marker.source, &marker.id);
+        let item = self.store.get(self.store.ephemeral(), &key).await?;
+        // A marker that expired between the two calls frees its id: the append may try again.
+        item.map_or(Ok(Commit::Busy), |item| from_item(item).map(Commit::Duplicate))
+    }
+
+    fn plan(&self, heads: &Heads, draft: &Draft, marker: Option<&Marker>) -> Result<Plan, StoreError> {
+        let store = &self.store;
+        let org = &self.organization_id;
+        let conversation = &draft.conversation;
+        let contact = &conversation.contact_id;
+        let mut actions = vec![
+            put_if_unmoved(store.core(), conversation_item(org, conversation)?, heads.conversation.last_seq)?,
+            put_if_unmoved(
+                store.core(),
+                to_item(&keys::timeline_head(org, contact), "timeline", &draft.timeline)?,
+                heads.timeline.last_seq,
+            )?,
+        ];
+        let marker = match (marker, draft.events.first()) {
+            (Some(marker), Some(first)) => {
+                let record = MarkerRecord {
+                    conversation_id: conversation.id.clone(),
+                    seq: first.seq,
+                    ttl: now().plus_seconds(MARKER_SECONDS).seconds(),
+                };
+                let key = keys::marker(org, marker.source, &marker.id);
+                actions.push(put_new(store.ephemeral(), to_item(&key, "marker", &record)?)?);
+                Some(actions.len() - 1)
+            }
+            _ => None,
+        };
+        let owner = (heads.conversation.last_seq == 0).then_some(actions.len());
+        if owner.is_some() {
+            let mut owner = keys::conversation_owner(&conversation.id).attributes();
+            owner.insert("etype".to_owned(), s("owner"));
+            owner.insert("organization_id".to_owned(), s(org.as_str()));
+            actions.push(put_new(store.core(), owner)?);
+        }
+        for event in &draft.events {
+            actions.push(put_new(store.core(), event_item(&keys::event(org, &conversation.id, event.seq), event)?)?);
+            let entry = keys::timeline_entry(org, contact, event.contact_seq);
+            actions.push(put_new(store.core(), event_item(&entry, event)?)?);
+            if let Some(provider_id) = event.body.sent_provider_id() {
+                actions.push(refer(store.core(), &keys::outgoing(org, provider_id), &conversation.id, event.seq)?);
+            }
+        }
+        Ok(Plan { actions, marker, owner })
+    }
+}
+
+struct Plan {
+    actions: Vec<TransactWriteItem>,
+    marker: Option<usize>,
+    owner: Option<usize>,
+}
+
+/// Positions of the two heads in the transaction.
+const CONVERSATION: usize = 0;
+const TIMELINE: usize = 1;
+
+enum Commit {
+    Done,
+    Duplicate(MarkerRecord),
+    Moved { conversation: Option<Conversation>, timeline: Option<Timeline> },
+    Taken,
+    Busy,
+}
+
+/// The records as they will be.
+struct Draft {
+    conversation: Conversation,
+    timeline: Timeline,
+    events: Vec<Event>,
+}
+
+impl Draft {
+    fn make(heads: &Heads, append: &Append<'_>) -> Self {
+        let mut conversation = heads.conversation.clone();
+        let mut timeline = heads.timeline.clone();
+        let events = append
+            .bodies
+            .iter()
+            .map(|body| {
+                timeline.last_seq += 1;
+                if let EventBody::OptOutChanged { opted_out } = body {
+                    timeline.opted_out = *opted_out;
+                }
+                conversation.apply(body.clone(), append.at, timeline.last_seq)
+            })
+            .collect();
+        timeline.admin_id.clone_from(&conversation.admin_id);
+        if conversation.medium == Medium::Sms {
+            let ended = conversation.status() == Status::Ended;
+            if !ended {
+                timeline.open_sms = Some(conversation.id.clone());
+            } else if timeline.open_sms.as_ref() == Some(&conversation.id) {
+                timeline.open_sms = None;
+            }
+        }
+        Self { conversation, timeline, events }
+    }
+}
+
+/// A conversation's head with its place in the index.
+fn conversation_item(org: &domain::ids::OrganizationId, conversation: &Conversation) -> Result<Item, StoreError> {
+    let mut item = to_item(&keys::conversation_head(org, &conversation.id), "conversation", conversation)?;
+    let index = match conversation.status() {
+        Status::Ended => keys::ended_index(org),
+        Status::Active | Status::TakenOver => keys::live_index(org),
+    };
+    item.insert("gsi1pk".to_owned(), s(index));
+    let sort = keys::index_sort(conversation.started_at.millis(), conversation.id.as_str());
+    item.insert("gsi1sk".to_owned(), s(sort));
+    Ok(item)
+}
+
+fn action(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    let put: Put = put.build().map_err(|error| StoreError::Corrupt(Box::new(error)))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// Notes which event a message of ours is. A status callback may have made the record already.
+fn refer(table: &str, key: &Key, id: &ConversationId, seq: u64) -> Result<TransactWriteItem, StoreError> {
+    let update = Update::builder()
+        .table_name(table)
+        .set_key(Some(key.attributes()))
+        .update_expression("SET conversation_id = :conversation, seq = :seq, etype = :etype")
+        .expression_attribute_values(":conversation", s(id.as_str()))
+        .expression_attribute_values(":seq", n(seq))
+        .expression_attribute_values(":etype", s("outgoing"))
+        .build()
+        .map_err(|error| StoreError::Corrupt(Box::new(error)))?;
+    Ok(TransactWriteItem::builder().update(update).build())
+}
+
+pub(crate) fn put_new(table: &str, item: Item) -> Result<TransactWriteItem, StoreError> {
+    action(Put::builder().table_name(table).set_item(Some(item)).condition_expression("attribute_not_exists(pk)"))
+}
+
+fn put_if_unmoved(table: &str, item: Item, last_seq: u64) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    action(if last_seq == 0 {
+        put.condition_expression("attribute_not_exists(pk)")
+    } else {
+        put.condition_expression("last_seq = :last").expression_attribute_values(":last", n(last_seq))
+    })
+}
+
+pub(crate) fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => Some(canceled.cancellation_reasons()),
+        _ => None,
+    }
+}
+
+fn old_image<T: serde::de::DeserializeOwned>(reason: Option<&CancellationReason>) -> Result<Option<T>, StoreError> {
+    reason.and_then(CancellationReason::item).map(|item| from_item(item.clone())).transpose()
+}
+
+/// Waits a little longer after each attempt; the spread comes from the clock, which is random enough here.
+async fn pause(attempt: u32) {
+    let ceiling = 2_u64.pow(attempt.min(6));
+    let spread = now().millis().unsigned_abs() % (ceiling + 1);
+    tokio::time::sleep(Duration::from_millis(spread)).await;
+}
+
+impl Store {
+    /// Reads one item, as of now.
+    pub(crate) async fn get(&self, table: &str, key: &Key) -> Result<Option<Item>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(table)
+            .set_key(Some(key.attributes()))
+            .consistent_read(true)
+            .send()
+            .await?;
+        Ok(output.item)
+    }
+}

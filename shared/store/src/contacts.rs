@@ -1,0 +1,160 @@
+//! Contacts: found or made by number, listed, named.
+
+use crate::append::{cancellation, put_new};
+use crate::error::StoreError;
+use crate::item::{from_item, s, to_item};
+use crate::keys::{self, INDEX};
+use crate::{Tenant, now};
+use domain::contact::Contact;
+use domain::ids::ContactId;
+use domain::phone::PhoneNumber;
+
+/// A contact to be made.
+#[derive(Clone, Debug)]
+pub struct NewContact {
+    /// Their id, where the caller has one; else it is made from the number.
+    pub id: Option<ContactId>,
+    /// Their number.
+    pub phone: PhoneNumber,
+    /// Shown name.
+    pub name: Option<String>,
+    /// Where they stand as a lead.
+    pub lead_status: Option<String>,
+}
+
+/// A page of contacts, newest first.
+#[derive(Debug, Default)]
+pub struct ContactPage {
+    /// The contacts.
+    pub contacts: Vec<Contact>,
+    /// Where the next page goes on, when there may be more.
+    pub next: Option<String>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Pointer {
+    contact_id: ContactId,
+}
+
+impl Tenant {
+    /// A contact by id.
+    pub async fn contact(&self, id: &ContactId) -> Result<Option<Contact>, StoreError> {
+        let key = keys::contact(&self.organization_id, id);
+        self.store.get(self.store.core(), &key).await?.map(from_item).transpose()
+    }
+
+    /// A contact by number.
+    pub async fn contact_by_phone(&self, phone: &PhoneNumber) -> Result<Option<Contact>, StoreError> {
+        let key = keys::contact_by_phone(&self.organization_id, phone);
+        let Some(item) = self.store.get(self.store.core(), &key).await? else { return Ok(None) };
+        self.contact(&from_item::<Pointer>(item)?.contact_id).await
+    }
+
+    /// The contact of a number, made if there is none.
+    pub async fn contact_or_new(&self, phone: &PhoneNumber) -> Result<Contact, StoreError> {
+        // Two first messages at once: the one that loses finds what the other made.
+        for _ in 0..3 {
+            if let Some(contact) = self.contact_by_phone(phone).await? {
+                return Ok(contact);
+            }
+            let new = NewContact { id: None, phone: phone.clone(), name: None, lead_status: None };
+            if let Some(contact) = self.add_contact(new).await? {
+                return Ok(contact);
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    /// Makes a contact. `None` when the id or the number is taken.
+    pub async fn add_contact(&self, new: NewContact) -> Result<Option<Contact>, StoreError> {
+        let made = ContactId::from_digits(&new.phone.digits());
+        let id = match new.id {
+            Some(id) => id,
+            None => made.map_err(|error| StoreError::Corrupt(Box::new(error)))?,
+        };
+        let contact = Contact {
+            id,
+            organization_id: self.organization_id.clone(),
+            phone: new.phone,
+            name: new.name,
+            lead_status: new.lead_status,
+            created_at: now(),
+        };
+        let org = &self.organization_id;
+        let pointer = Pointer { contact_id: contact.id.clone() };
+        let result = self
+            .store
+            .client
+            .transact_write_items()
+            .transact_items(put_new(self.store.core(), contact_item(org, &contact)?)?)
+            .transact_items(put_new(
+                self.store.core(),
+                to_item(&keys::contact_by_phone(org, &contact.phone), "contact_pointer", &pointer)?,
+            )?)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Some(contact)),
+            Err(error) if cancellation(&error).is_some() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes a contact's shown name and lead status. `None` when there is none of that id.
+    pub async fn update_contact(
+        &self,
+        id: &ContactId,
+        name: Option<String>,
+        lead_status: Option<String>,
+    ) -> Result<Option<Contact>, StoreError> {
+        let Some(mut contact) = self.contact(id).await? else { return Ok(None) };
+        contact.name = name.or(contact.name);
+        contact.lead_status = lead_status.or(contact.lead_status);
+        self.store
+            .client
+            .put_item()
+            .table_name(self.store.core())
+            .set_item(Some(contact_item(&self.organization_id, &contact)?))
+            .send()
+            .await?;
+        Ok(Some(contact))
+    }
+
+    /// Lists contacts, newest first. `after` is a page's `next`.
+    pub async fn contacts(&self, after: Option<&str>, limit: usize) -> Result<ContactPage, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Entry {
+            id: ContactId,
+            gsi1sk: String,
+        }
+        let output = self
+            .store
+            .client
+            .query()
+            .table_name(self.store.core())
+            .index_name(INDEX)
+            .key_condition_expression("gsi1pk = :partition AND gsi1sk < :below")
+            .expression_attribute_values(":partition", s(keys::contacts_index(&self.organization_id)))
+            .expression_attribute_values(":below", s(after.unwrap_or("~")))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await?;
+        let mut page = ContactPage::default();
+        let more = output.last_evaluated_key.is_some();
+        for item in output.items.unwrap_or_default() {
+            let entry: Entry = from_item(item)?;
+            page.next = more.then_some(entry.gsi1sk);
+            page.contacts.extend(self.contact(&entry.id).await?);
+        }
+        Ok(page)
+    }
+}
+
+fn contact_item(org: &domain::ids::OrganizationId, contact: &Contact) -> Result<crate::item::Item, StoreError> {
+    let mut item = to_item(&keys::contact(org, &contact.id), "contact", contact)?;
+    item.insert("gsi1pk".to_owned(), s(keys::contacts_index(org)));
+    let sort = keys::index_sort(contact.created_at.millis(), contact.id.as_str());
+    item.insert("gsi1sk".to_owned(), s(sort));
+    Ok(item)
+}

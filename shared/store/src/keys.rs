@@ -1,0 +1,244 @@
+//! Every key of both tables. Nothing else in the project writes a key as text.
+//!
+//! `core`
+//!
+//! | what | pk | sk |
+//! |---|---|---|
+//! | organization | `ORG#<org>` | `META` |
+//! | person | `ORG#<org>` | `USER#<user>` |
+//! | invitation | `ORG#<org>` | `INVITE#<invitation>` |
+//! | credential and whereabouts of an address | `EMAIL#<email>` | `USER` |
+//! | organization of a number of ours | `PHONE#<number>` | `ORG` |
+//! | contact | `CONTACT#<org>#<contact>` | `PROFILE` |
+//! | contact's timeline: entries, then head | same | `T#<contact_seq>`, `THEAD` |
+//! | contact by number | `CONTACTPHONE#<org>#<number>` | `PTR` |
+//! | conversation: events, then head | `CONV#<org>#<conversation>` | `M#<seq>`, `META` |
+//! | organization of a conversation | `CONVERSATION#<conversation>` | `OWNER` |
+//! | delivery of a text message of ours | `SMS#<org>#<provider id>` | `REF` |
+//! | connection to be greeted (has `ttl`) | `HELLO#<connection>` | `HELLO` |
+//! | whether the stack is set up | `SETUP` | `DONE` |
+//!
+//! `gsi1` of `core`: `ORG#<org>#LIVE` and `ORG#<org>#ENDED` list conversations, `ORG#<org>#CONTACTS` contacts; the sort
+//! key is `<start in ms>#<id>`, which never changes, so that pages are stable.
+//!
+//! Events sort directly before the head of their thread (`M#…` < `META`, `T#…` < `THEAD`): one query returns both.
+//! No sort key may ever be created between them.
+//!
+//! `ephemeral` (every record has `ttl`)
+//!
+//! | what | pk | sk |
+//! |---|---|---|
+//! | idempotency marker | `IDEM#<org>#<source>#<id>` | `-` |
+//! | revoked token | `JTI#<token id>` | `-` |
+//! | stream ticket | `TKT#<sha256>` | `-` |
+//! | e-mail code | `CODE#<purpose>#<email>` | `-` |
+//! | counter | `RATE#<what>#<who>#<window>` | `-` |
+//! | connection | `CONN#<connection>` | `-` |
+//! | subscription | `TOPIC#<org>#<topic>` | `<connection>` |
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::ids::{ContactId, ConversationId, InvitationId, OrganizationId, UserId};
+use domain::phone::PhoneNumber;
+use domain::user::Email;
+use std::collections::HashMap;
+
+/// Name of the one index.
+pub const INDEX: &str = "gsi1";
+/// Prefix of the sort keys of a conversation's events: what the fan-out's stream filter looks for.
+pub const EVENT_PREFIX: &str = "M#";
+/// Sort key of a connection to be greeted: the fan-out's other kind of record.
+pub const HELLO: &str = "HELLO";
+
+pub(crate) const HEAD: &str = "META";
+pub(crate) const TIMELINE_PREFIX: &str = "T#";
+pub(crate) const TIMELINE_HEAD: &str = "THEAD";
+pub(crate) const NONE: &str = "-";
+
+/// A primary key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    pub(crate) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
+            ("sk".to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+}
+
+fn organization_pk(org: &OrganizationId) -> String {
+    format!("ORG#{org}")
+}
+
+pub(crate) fn organization(org: &OrganizationId) -> Key {
+    Key::new(organization_pk(org), HEAD)
+}
+
+pub(crate) fn user(org: &OrganizationId, user: &UserId) -> Key {
+    Key::new(organization_pk(org), format!("USER#{user}"))
+}
+
+pub(crate) fn users(org: &OrganizationId) -> (String, &'static str) {
+    (organization_pk(org), "USER#")
+}
+
+pub(crate) fn invitation(org: &OrganizationId, id: &InvitationId) -> Key {
+    Key::new(organization_pk(org), format!("INVITE#{id}"))
+}
+
+pub(crate) fn invitations(org: &OrganizationId) -> (String, &'static str) {
+    (organization_pk(org), "INVITE#")
+}
+
+pub(crate) fn email(email: &Email) -> Key {
+    Key::new(format!("EMAIL#{}", email.as_str()), "USER")
+}
+
+pub(crate) fn own_number(number: &PhoneNumber) -> Key {
+    Key::new(format!("PHONE#{}", number.as_str()), "ORG")
+}
+
+fn contact_pk(org: &OrganizationId, contact: &ContactId) -> String {
+    format!("CONTACT#{org}#{contact}")
+}
+
+pub(crate) fn contact(org: &OrganizationId, contact: &ContactId) -> Key {
+    Key::new(contact_pk(org, contact), "PROFILE")
+}
+
+pub(crate) fn timeline_head(org: &OrganizationId, contact: &ContactId) -> Key {
+    Key::new(contact_pk(org, contact), TIMELINE_HEAD)
+}
+
+pub(crate) fn timeline_entry(org: &OrganizationId, contact: &ContactId, seq: u64) -> Key {
+    Key::new(contact_pk(org, contact), numbered(TIMELINE_PREFIX, seq))
+}
+
+pub(crate) fn contact_by_phone(org: &OrganizationId, number: &PhoneNumber) -> Key {
+    Key::new(format!("CONTACTPHONE#{org}#{}", number.as_str()), "PTR")
+}
+
+fn conversation_pk(org: &OrganizationId, conversation: &ConversationId) -> String {
+    format!("CONV#{org}#{conversation}")
+}
+
+pub(crate) fn conversation_head(org: &OrganizationId, conversation: &ConversationId) -> Key {
+    Key::new(conversation_pk(org, conversation), HEAD)
+}
+
+pub(crate) fn event(org: &OrganizationId, conversation: &ConversationId, seq: u64) -> Key {
+    Key::new(conversation_pk(org, conversation), numbered(EVENT_PREFIX, seq))
+}
+
+pub(crate) fn conversation_owner(conversation: &ConversationId) -> Key {
+    Key::new(format!("CONVERSATION#{conversation}"), "OWNER")
+}
+
+pub(crate) fn outgoing(org: &OrganizationId, provider_id: &str) -> Key {
+    Key::new(format!("SMS#{org}#{provider_id}"), "REF")
+}
+
+pub(crate) fn hello(id: &str) -> Key {
+    Key::new(format!("HELLO#{id}"), HELLO)
+}
+
+pub(crate) fn setup() -> Key {
+    Key::new("SETUP".to_owned(), "DONE")
+}
+
+pub(crate) fn live_index(org: &OrganizationId) -> String {
+    format!("ORG#{org}#LIVE")
+}
+
+pub(crate) fn ended_index(org: &OrganizationId) -> String {
+    format!("ORG#{org}#ENDED")
+}
+
+pub(crate) fn contacts_index(org: &OrganizationId) -> String {
+    format!("ORG#{org}#CONTACTS")
+}
+
+pub(crate) fn index_sort(millis: i64, id: &str) -> String {
+    format!("{millis:013}#{id}")
+}
+
+pub(crate) fn marker(org: &OrganizationId, source: &str, id: &str) -> Key {
+    Key::new(format!("IDEM#{org}#{source}#{id}"), NONE)
+}
+
+pub(crate) fn revoked_token(token_id: &str) -> Key {
+    Key::new(format!("JTI#{token_id}"), NONE)
+}
+
+pub(crate) fn ticket(hash: &str) -> Key {
+    Key::new(format!("TKT#{hash}"), NONE)
+}
+
+pub(crate) fn code(purpose: &str, email: &Email) -> Key {
+    Key::new(format!("CODE#{purpose}#{}", email.as_str()), NONE)
+}
+
+pub(crate) fn rate(what: &str, who: &str, window: i64) -> Key {
+    Key::new(format!("RATE#{what}#{who}#{window}"), NONE)
+}
+
+pub(crate) fn connection(id: &str) -> Key {
+    Key::new(format!("CONN#{id}"), NONE)
+}
+
+pub(crate) fn topic_pk(org: &OrganizationId, topic: &str) -> String {
+    format!("TOPIC#{org}#{topic}")
+}
+
+pub(crate) fn subscription(org: &OrganizationId, topic: &str, connection: &str) -> Key {
+    Key::new(topic_pk(org, topic), connection)
+}
+
+/// A sort key whose text order is its number's order: 12 digits last a conversation for 30,000 years.
+pub(crate) fn numbered(prefix: &str, seq: u64) -> String {
+    format!("{prefix}{seq:012}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_sort_in_order_and_directly_before_their_head() {
+        for (prefix, head) in [(EVENT_PREFIX, HEAD), (TIMELINE_PREFIX, TIMELINE_HEAD)] {
+            assert!(numbered(prefix, 9) < numbered(prefix, 10));
+            assert!(numbered(prefix, 999_999_999_999).as_str() < head);
+        }
+        let below = ["PROFILE", HEAD, EVENT_PREFIX];
+        assert!(below.iter().all(|sk| *sk < TIMELINE_PREFIX), "nothing sorts between timeline and head");
+    }
+
+    #[test]
+    fn the_tenant_is_in_every_key_of_its_data() {
+        let org = OrganizationId::parse("org-a").unwrap();
+        let conversation = ConversationId::parse("conv_1").unwrap();
+        let contact_id = ContactId::parse("worker_1").unwrap();
+        let number = PhoneNumber::from_provider("+14155550100").unwrap();
+        let keys = [
+            organization(&org),
+            timeline_head(&org, &contact_id),
+            timeline_entry(&org, &contact_id, 1),
+            contact(&org, &contact_id),
+            contact_by_phone(&org, &number),
+            conversation_head(&org, &conversation),
+            event(&org, &conversation, 1),
+            outgoing(&org, "SM1"),
+            marker(&org, "twilio", "SM1"),
+            subscription(&org, "inbox", "c1="),
+        ];
+        assert!(keys.iter().all(|key| key.pk.split('#').any(|part| part == "org-a")));
+    }
+}
