@@ -1,1 +1,5 @@
-fn main() {}
+//! The `admin` function's program. See the library of the same name.
+
+fn main() -> std::process::ExitCode {
+    admin::main()
+}

@@ -130,7 +130,7 @@ impl Store {
                 let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
                     return Err(error.into());
                 };
-                let exhausted = failed.item().is_some_and(|item| still_valid(item));
+                let exhausted = failed.item().is_some_and(still_valid);
                 return Ok(if exhausted { Attempt::Exhausted } else { Attempt::Wrong });
             }
         };

@@ -1,0 +1,34 @@
+//! What the tests stand on: a local cloud of their own ([`cloud::Cloud`]), clients for its SSE ([`sse`]) and WebSocket
+//! ([`socket`]), and signed webhooks ([`twilio`]). Nothing waits for a fixed time; everything has a deadline.
+
+pub(crate) mod cloud;
+pub(crate) mod socket;
+pub(crate) mod sse;
+pub(crate) mod twilio;
+
+use std::future::Future;
+use std::time::Duration;
+
+/// How long anything may take before a test fails. Far above what it takes, because machines are busy.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits for something that must happen.
+pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("not within {DEADLINE:?}: {what}"),
+    }
+}
+
+/// Asks again and again until the answer is there.
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    in_time(what, async {
+        loop {
+            if let Some(value) = ask().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
