@@ -143,6 +143,7 @@ impl Cli {
             time_scale: self.time_scale,
             strict: self.strict,
             bin_dir: self.bin_dir.clone(),
+            launcher: std::env::current_exe().ok(),
             chaos: self.chaos,
             seed_ports: self.seed_ports,
         }

@@ -3,13 +3,19 @@
 //! Empty variables of the last two count as not set, so that a copy of `.env.example` changes nothing.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::template::Template;
 
 /// Settings of functions that the template leaves to the code's defaults; see `.env.example`.
-const KNOBS: &[&str] =
-    &["CODE_SECONDS", "STREAM_HEARTBEAT_SECONDS", "STREAM_PING_SECONDS", "TICKET_SECONDS", "TOKEN_SECONDS"];
+const KNOBS: &[&str] = &[
+    "CODE_SECONDS",
+    "STREAM_HEARTBEAT_SECONDS",
+    "STREAM_PING_SECONDS",
+    "STREAM_TOKEN_IN_QUERY",
+    "TICKET_SECONDS",
+    "TOKEN_SECONDS",
+];
 
 /// Variables from all three places.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +61,15 @@ impl Environment {
         variables.extend(found.chain(&self.given).map(|(name, value)| (name.clone(), value.clone())));
         variables
     }
+}
+
+/// Names the binary that a launcher is to become. Set for every child; only the launcher looks at it.
+pub(crate) const LAUNCHED: &str = "SWITCHBOARD_LAUNCHED";
+
+/// The binary of `--bin-dir` that this process is to become: another file than this program.
+pub(crate) fn launched() -> Option<PathBuf> {
+    let launched = PathBuf::from(std::env::var_os(LAUNCHED)?);
+    (std::env::current_exe().ok()? != launched).then_some(launched)
 }
 
 /// The function that this process is to run.

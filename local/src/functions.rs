@@ -1,6 +1,7 @@
 //! The functions in this executable, which runs itself again as each of them.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::ExitCode;
 
 type Main = fn() -> ExitCode;
@@ -36,4 +37,28 @@ fn end_with_parent() {
     let mut nothing = [0; 1];
     while matches!(std::io::stdin().read(&mut nothing), Ok(read) if read > 0) {}
     std::process::exit(0);
+}
+
+/// Becomes a real `bootstrap`, which knows nothing of pipes: the system ends it when its parent is gone.
+#[cfg(unix)]
+pub(crate) fn become_binary(binary: &Path) -> ExitCode {
+    use std::os::unix::process::CommandExt;
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
+        crate::output::complain(&format!("{} may outlive the local cloud: {error}", binary.display()));
+    }
+    let error = std::process::Command::new(binary).exec();
+    crate::output::complain(&format!("cannot run {}: {error}", binary.display()));
+    ExitCode::FAILURE
+}
+
+/// Runs a real `bootstrap` as a child: this system cannot replace a process.
+#[cfg(not(unix))]
+pub(crate) fn become_binary(binary: &Path) -> ExitCode {
+    std::thread::spawn(end_with_parent);
+    match std::process::Command::new(binary).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
 }

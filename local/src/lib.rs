@@ -44,9 +44,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Runs one of the functions if `SWITCHBOARD_FUNCTION` names it, and the local cloud otherwise.
+/// Runs one of the functions if the environment names it, and the local cloud otherwise.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(binary) = environment::launched() {
+        return functions::become_binary(&binary);
+    }
     match environment::function() {
         Some(function) => functions::run(&function),
         None => start(cli::Cli::parse()),

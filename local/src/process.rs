@@ -148,10 +148,12 @@ pub async fn start_all(
             kill_on_timeout: settings.strict,
         });
         let log = logs.join(format!("{}.jsonl", declared.binary));
+        let program = program(settings, declared)?;
         let launch = Arc::new(Launch {
             function: function.clone(),
-            program: program(settings, declared)?,
+            program: settings.bin_dir.as_ref().and(settings.launcher.clone()).unwrap_or_else(|| program.clone()),
             environment: environment(declared, settings, concurrency, &extra_env),
+            launched: program,
             log_start: std::fs::metadata(&log).map_or(0, |log| log.len()),
             log,
         });

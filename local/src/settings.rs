@@ -16,6 +16,8 @@ pub struct Settings {
     pub strict: bool,
     /// Folder of real `bootstrap` binaries to run instead of this executable.
     pub bin_dir: Option<PathBuf>,
+    /// This program, which starts such a binary so that it ends with us, however we end.
+    pub launcher: Option<PathBuf>,
     /// Seed of the disturbances, when there shall be any.
     pub chaos: Option<u64>,
     /// Also listen on the ports that the seeds' clients expect.
@@ -41,6 +43,7 @@ mod tests {
             time_scale,
             strict: false,
             bin_dir: None,
+            launcher: None,
             chaos: None,
             seed_ports: false,
         }

@@ -5,5 +5,20 @@
 
 mod support;
 
+mod access;
+mod admin;
+mod auth;
+mod budgets;
+mod events;
+mod fanout;
 mod journeys;
+mod live_stream;
+mod log;
+mod privacy;
+mod seeds;
+mod snapshots;
+mod torture;
 mod vectors;
+mod webhooks;
+mod websocket;
+mod wiring;

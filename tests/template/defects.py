@@ -363,13 +363,13 @@ ALL = [
     Defect(
         "a variable without its readers",
         checks.environment,
-        lambda p: replace_example(p, "# Read by: snapshots.\nAGENT_NAME", "AGENT_NAME"),
+        lambda p: replace_example(p, "# Read by: snapshots.\n#AGENT_NAME", "#AGENT_NAME"),
         "AGENT_NAME is read by nobody",
     ),
     Defect(
         "a variable told twice",
         checks.environment,
-        lambda p: replace_example(p, "\nPORT=", "\nPORT=1\nPORT="),
+        lambda p: replace_example(p, "\n#PORT=", "\n#PORT=1\n#PORT="),
         "PORT is told twice",
     ),
 ]

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use web::extract::Body;
 use web::{ApiError, Code};
 
+/// Characters of the shortest numbers of the world in E.164, which are Niue's.
+const SHORTEST: usize = 8;
+
 #[derive(Serialize)]
 pub(crate) struct PhoneNumbersResponse {
     success: bool,
@@ -71,7 +74,8 @@ pub(crate) fn read(text: &str, region: Option<Region>) -> Result<PhoneNumber, Ap
     let number = if is_short_code(text.trim()) {
         PhoneNumber::from_provider(text)
     } else {
-        PhoneNumber::from_url(text, region).and_then(|number| number.is_e164().then_some(number).ok_or(InvalidPhone))
+        let is_whole = |number: &PhoneNumber| number.is_e164() && number.as_str().len() >= SHORTEST;
+        PhoneNumber::from_url(text, region).and_then(|number| Some(number).filter(is_whole).ok_or(InvalidPhone))
     };
     number.map_err(|_| ApiError::invalid("Not a phone number; write it as +14155550100"))
 }

@@ -4,12 +4,12 @@ use crate::State;
 use crate::caller::Admin;
 use axum::Json;
 use axum::extract::{Path, State as Shared};
+use conversations::connections;
 use domain::ids::UserId;
 use domain::time::Timestamp;
 use domain::user::{Email, Role, User};
-use providers::push::PushError;
 use serde::{Deserialize, Serialize};
-use store::{StoreError, Tenant, Topic, now};
+use store::{StoreError, Tenant, now};
 use web::extract::{Body, short_text};
 use web::{ApiError, Code};
 
@@ -103,23 +103,12 @@ fn access_changed(before: &User, after: &User) -> bool {
     before.role != after.role || before.active != after.active
 }
 
-/// Closes the person's WebSocket connections. Their tokens have ended by now, and each delivery asks: a connection that
-/// could not be closed carries nothing any more.
+/// Closes the person's WebSocket connections. Their tokens have ended by now: one that could not be closed is refused
+/// whatever it asks, and is told of events until its token's own end at the latest.
 async fn end_connections(state: &State, tenant: &Tenant, id: &UserId) {
-    if let Err(error) = close_all(state, tenant, id).await {
+    if let Err(error) = connections::close(&state.store, &state.push, tenant, id, |_| true).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "connections of a person were not closed");
     }
-}
-
-async fn close_all(state: &State, tenant: &Tenant, id: &UserId) -> Result<(), StoreError> {
-    for connection in tenant.subscribers(&Topic::User(id.clone())).await? {
-        match state.push.close(&connection.connection_id).await {
-            Ok(()) | Err(PushError::Gone) => {}
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not closed"),
-        }
-        state.store.remove_connection(&connection.connection_id).await?;
-    }
-    Ok(())
 }
 
 impl UpdateUserRequest {

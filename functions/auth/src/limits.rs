@@ -21,7 +21,7 @@ pub(crate) struct Limit {
 }
 
 /// Requests of one client network to the public routes.
-const VISITS: Limit = Limit { what: "auth-visit", max: 50, window_seconds: 300, refusal: Code::RateLimited };
+const VISITS: Limit = Limit { what: "auth-visit", max: 300, window_seconds: 300, refusal: Code::RateLimited };
 /// Wrong passwords of one address, whether it has an account or not.
 pub(crate) const PASSWORDS: Limit =
     Limit { what: "auth-password", max: 5, window_seconds: 900, refusal: Code::AccountLocked };

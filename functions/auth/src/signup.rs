@@ -52,7 +52,10 @@ pub(crate) async fn sign_up(
         Some(Account { user: owner, .. }) if owner.email_verified => tell_owner(&state, &owner.email).await?,
         account => make(&state, &user, &password_hash, account.as_ref().map(|account| &account.user)).await?,
     }
-    Ok(Json(SignUpResponse { message: "A code is on its way to this address.", email: request.email }))
+    Ok(Json(SignUpResponse {
+        message: "If this address is new to us, a code is on its way to it.",
+        email: request.email,
+    }))
 }
 
 /// The organization that takes sign-ups. One that is not there and one that is closed are the same to a stranger.

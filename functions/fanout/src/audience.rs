@@ -15,6 +15,9 @@ use store::{StoreError, Subscription, SubscriptionState, Tenant, Thread, Topic, 
 /// Connections posted to at once, per conversation: enough to use API Gateway's rate from one function (L10).
 const PARALLEL_CONNECTIONS: usize = 200;
 
+/// How much the stream's clock, which counts seconds, may be behind ours.
+const CLOCKS: i64 = 2000;
+
 /// Most events read to close a gap.
 const GAP: usize = 1000;
 
@@ -103,17 +106,21 @@ impl Reader<'_> {
         }
         let mark = Mark::Thread(thread.clone());
         let known = sent.get(&mark).copied();
+        let certain = known.is_some() || self.subscription.since >= self.state.desk.remembers_since();
         let base = known.map_or(reached, |seq| seq.max(reached));
-        let events = self.next_events(&tenant, &thread, group, base, known.is_some()).await?;
-        let Some(latest) = events.last() else { return Ok(Tally { repeats: 1, ..Tally::default() }) };
-        let tally = self.post_events(&tenant, &events).await?;
-        if tally.posts > 0 {
-            sent.insert(mark, thread.seq_of(latest));
+        let events = self.next_events(&tenant, &thread, group, base, certain).await?;
+        if events.is_empty() {
+            return Ok(Tally { repeats: 1, ..Tally::default() });
+        }
+        let (tally, told) = self.post_events(&tenant, &thread, &events).await?;
+        if let Some(told) = told {
+            sent.insert(mark, told);
         }
         Ok(tally)
     }
 
-    /// The events after `base`. What the batch does not hold is read from the log where the memory proves a gap.
+    /// The events after `base`; what the batch does not hold is read from the log. After a cold start `base` may be long
+    /// past: then only what the batch itself shows to be missing is read, and clients know repeats by their numbers.
     async fn next_events<'g>(
         &self,
         tenant: &Tenant,
@@ -125,9 +132,8 @@ impl Reader<'_> {
         let start = group.events.partition_point(|event| thread.seq_of(event) <= base);
         let new = group.events.get(start..).unwrap_or_default();
         let Some(first) = new.first() else { return Ok((&[]).into()) };
-        let contiguous = thread.seq_of(first) == base + 1
-            && new.windows(2).all(|pair| matches!(pair, [a, b] if thread.seq_of(a) + 1 == thread.seq_of(b)));
-        if contiguous || !certain {
+        let base = if certain { base } else { thread.seq_of(first) - 1 };
+        if new.iter().zip(base + 1..).all(|(event, seq)| thread.seq_of(event) == seq) {
             return Ok(new.into());
         }
         Ok(tenant.events_after(thread, base, GAP).await?.into())
@@ -137,17 +143,30 @@ impl Reader<'_> {
     async fn tell_inbox(&self, group: &Group, sent: &mut Sent) -> Result<Tally, StoreError> {
         let Some(last) = group.events.last() else { return Ok(Tally::default()) };
         let mark = Mark::Inbox(last.conversation_id.clone());
-        if sent.get(&mark).is_some_and(|seq| *seq >= last.seq) {
+        let repeat = match sent.get(&mark) {
+            Some(seq) => *seq >= last.seq,
+            // Older than the subscription: whoever subscribes reads the list, and knows.
+            None => group.written_millis.is_some_and(|at| at + CLOCKS < self.subscription.since.millis()),
+        };
+        if repeat {
             return Ok(Tally { repeats: 1, ..Tally::default() });
         }
         let frame = frames::inbox(last, &self.subscription.principal)?;
         let tally = self.post(&frame).await?;
-        sent.insert(mark, last.seq);
+        if tally.posts > 0 {
+            sent.insert(mark, last.seq);
+        }
         Ok(tally)
     }
 
-    async fn post_events(&self, tenant: &Tenant, events: &[Event]) -> Result<Tally, StoreError> {
-        let mut total = Tally::default();
+    /// Posts until something does not arrive; gives the number up to which all did.
+    async fn post_events(
+        &self,
+        tenant: &Tenant,
+        thread: &Thread,
+        events: &[Event],
+    ) -> Result<(Tally, Option<u64>), StoreError> {
+        let (mut total, mut told) = (Tally::default(), None);
         // A19, asked again of every event: what somebody else took over is not told to this viewer.
         let allowed = |event: &Event| {
             may_view(&self.subscription.principal, &event.organization_id, event.state.admin_id.as_ref()).is_ok()
@@ -155,14 +174,20 @@ impl Reader<'_> {
         let end = events.iter().position(|event| !allowed(event)).unwrap_or(events.len());
         for run in events.get(..end).unwrap_or_default().chunk_by(|a, b| a.conversation_id == b.conversation_id) {
             for frame in frames::of_events(run)? {
-                total.add(self.post(&frame).await?);
+                let tally = self.post(&frame).await?;
+                total.add(tally);
+                if tally.posts == 0 {
+                    return Ok((total, told));
+                }
             }
+            told = run.last().map(|event| thread.seq_of(event));
         }
         if let Some(denied) = events.get(end) {
             total.add(self.post(&frames::access_ended(denied)?).await?);
             tenant.unsubscribe(self.topic, &self.subscription.connection_id).await?;
+            told = events.last().map(|event| thread.seq_of(event));
         }
-        Ok(total)
+        Ok((total, told))
     }
 
     async fn post(&self, frame: &[u8]) -> Result<Tally, StoreError> {

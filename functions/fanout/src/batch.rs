@@ -27,6 +27,8 @@ pub(crate) struct Group {
     pub(crate) events: Vec<Event>,
     /// The lowest stream position among them, from which the stream repeats if this group fails.
     pub(crate) sequence_number: String,
+    /// When the latest of them was written, to the second.
+    pub(crate) written_millis: Option<i64>,
 }
 
 /// A connection that awaits its first frame.
@@ -76,10 +78,11 @@ struct Image<'a> {
     connection_id: Option<Text<'a>>,
 }
 
+/// An attribute; `None` when it is no text, so that a foreign record spoils only itself.
 #[derive(Deserialize)]
 struct Text<'a> {
     #[serde(borrow, rename = "S")]
-    text: Cow<'a, str>,
+    text: Option<Cow<'a, str>>,
 }
 
 /// Reads a batch. Records that are not new events or connections are passed over: the filter of the event source keeps
@@ -87,19 +90,20 @@ struct Text<'a> {
 pub(crate) fn read(json: &str) -> Result<Work, Error> {
     let batch: Batch<'_> = serde_json::from_str(json)?;
     let mut work = Work::default();
-    let mut conversations: BTreeMap<(String, String), BTreeMap<u64, (Event, String)>> = BTreeMap::new();
+    let mut conversations: BTreeMap<(String, String), Told> = BTreeMap::new();
     for record in &batch.records {
         let (change, sequence_number) = (&record.dynamodb, record.dynamodb.sequence_number.as_ref());
         let Some(image) = change.new_image.as_ref().filter(|_| record.event_name == "INSERT") else { continue };
-        note_age(&mut work, change.created);
-        let sk = change.keys.sk.text.as_ref();
-        if let (true, Some(body)) = (sk.starts_with(EVENT_PREFIX), &image.body) {
-            let Some(event) = event(&body.text) else { continue };
+        let written = millis(change.created);
+        work.oldest_millis = [work.oldest_millis, written].into_iter().flatten().min();
+        let sk = change.keys.sk.text.as_deref().unwrap_or_default();
+        if let (true, Some(body)) = (sk.starts_with(EVENT_PREFIX), text(image.body.as_ref())) {
+            let Some(event) = event(body) else { continue };
             let key = (event.organization_id.to_string(), event.conversation_id.to_string());
             let events = conversations.entry(key).or_default();
-            events.entry(event.seq).or_insert_with(|| (event, sequence_number.to_owned()));
-        } else if let (HELLO, Some(id)) = (sk, &image.connection_id) {
-            let Ok(connection_id) = ConnectionId::parse(&id.text) else { continue };
+            events.entry(event.seq).or_insert_with(|| (event, sequence_number.to_owned(), written));
+        } else if let (HELLO, Some(id)) = (sk, text(image.connection_id.as_ref())) {
+            let Ok(connection_id) = ConnectionId::parse(id) else { continue };
             work.greetings.push(Greeting { connection_id, sequence_number: sequence_number.to_owned() });
         }
     }
@@ -107,22 +111,30 @@ pub(crate) fn read(json: &str) -> Result<Work, Error> {
     Ok(work)
 }
 
+fn text<'a>(attribute: Option<&'a Text<'_>>) -> Option<&'a str> {
+    attribute.and_then(|attribute| attribute.text.as_deref())
+}
+
 /// An event that this version cannot read would fail for ever; readers of the log will say so too.
 fn event(body: &str) -> Option<Event> {
     event_from_body(body).inspect_err(|error| tracing::error!(%error, "an unreadable event is passed over")).ok()
 }
 
-fn group(events: BTreeMap<u64, (Event, String)>) -> Option<Group> {
-    let (events, numbers): (Vec<Event>, Vec<String>) = events.into_values().unzip();
+/// Events by number, each with its position in the stream and when it was written.
+type Told = BTreeMap<u64, (Event, String, Option<i64>)>;
+
+fn group(events: Told) -> Option<Group> {
+    let written_millis = events.values().filter_map(|(_, _, written)| *written).max();
+    let (events, numbers): (Vec<Event>, Vec<String>) =
+        events.into_values().map(|(event, number, _)| (event, number)).unzip();
     // Positions are decimal numbers of up to 40 digits: the shorter is the lower.
     let sequence_number = numbers.into_iter().min_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)))?;
-    Some(Group { events, sequence_number })
+    Some(Group { events, sequence_number, written_millis })
 }
 
-fn note_age(work: &mut Work, created: Option<f64>) {
-    #[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]
-    let millis = created.map(|seconds| (seconds * 1000.0) as i64);
-    work.oldest_millis = [work.oldest_millis, millis].into_iter().flatten().min();
+#[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]
+fn millis(seconds: Option<f64>) -> Option<i64> {
+    seconds.map(|seconds| (seconds * 1000.0) as i64)
 }
 
 #[cfg(test)]
@@ -184,11 +196,13 @@ mod tests {
         changed["eventName"] = json!("MODIFY");
         let broken = json!({"eventName": "INSERT", "dynamodb": {"Keys": {"sk": {"S": "M#1"}},
             "NewImage": {"body": {"S": "{}"}}, "SequenceNumber": "1"}});
+        let foreign = json!({"eventName": "INSERT", "dynamodb": {"Keys": {"sk": {"S": "M#1"}},
+            "NewImage": {"body": {"N": "1"}}, "SequenceNumber": "1"}});
         let removed =
             json!({"eventName": "REMOVE", "dynamodb": {"Keys": {"sk": {"S": "HELLO"}}, "SequenceNumber": "1"}});
         let hello = json!({"eventName": "INSERT", "dynamodb": {"Keys": {"sk": {"S": "HELLO"}},
             "NewImage": {"connection_id": {"S": "c1="}}, "SequenceNumber": "7"}});
-        let work = read(&json!({"Records": [changed, broken, removed, hello]}).to_string()).unwrap();
+        let work = read(&json!({"Records": [changed, broken, foreign, removed, hello]}).to_string()).unwrap();
         assert!(work.groups.is_empty());
         assert_eq!(work.greetings[0].connection_id.as_str(), "c1=");
     }

@@ -4,9 +4,10 @@
 //! case; after a cold start the numbers in every frame let clients do the same.
 
 use domain::ids::{ConnectionId, ConversationId};
+use domain::time::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use store::Thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{Thread, now};
 
 /// Connections remembered before the memory starts over.
 const MAX_CONNECTIONS: usize = 50_000;
@@ -24,23 +25,40 @@ pub(crate) enum Mark {
 pub(crate) type Sent = HashMap<Mark, u64>;
 
 /// The memory of all connections.
-#[derive(Default)]
 pub(crate) struct Desk {
-    connections: Mutex<HashMap<ConnectionId, Arc<tokio::sync::Mutex<Sent>>>>,
+    memory: Mutex<Memory>,
+}
+
+struct Memory {
+    since: Timestamp,
+    connections: HashMap<ConnectionId, Arc<tokio::sync::Mutex<Sent>>>,
 }
 
 impl Desk {
+    pub(crate) fn new() -> Self {
+        Self { memory: Mutex::new(Memory { since: now(), connections: HashMap::new() }) }
+    }
+
+    /// Since when nothing has been forgotten: a subscription made later has had exactly what its catch-up reached.
+    pub(crate) fn remembers_since(&self) -> Timestamp {
+        self.memory().since
+    }
+
     /// A connection's memory. Whoever holds its lock is the only one to post to the connection.
     pub(crate) fn of(&self, id: &ConnectionId) -> Arc<tokio::sync::Mutex<Sent>> {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        if connections.len() >= MAX_CONNECTIONS {
-            connections.clear();
+        let mut memory = self.memory();
+        if memory.connections.len() >= MAX_CONNECTIONS {
+            *memory = Memory { since: now(), connections: HashMap::new() };
         }
-        connections.entry(id.clone()).or_default().clone()
+        memory.connections.entry(id.clone()).or_default().clone()
     }
 
     /// Forgets a connection that is gone.
     pub(crate) fn forget(&self, id: &ConnectionId) {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.memory().connections.remove(id);
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,13 +19,16 @@ pub(crate) async fn greet(state: &State, id: &ConnectionId) -> Tally {
 }
 
 async fn try_greet(state: &State, id: &ConnectionId) -> Result<Tally, StoreError> {
-    // Whoever marks it greets it: this, or the answer to a first frame that came earlier.
+    // Whoever claims it greets it: this, or the answer to a first frame that came earlier.
     let Some(connection) = state.store.connection(id).await? else { return Ok(Tally::default()) };
-    if !state.store.greet(id).await? {
+    if !state.store.claim_greeting(id).await? {
         return Ok(Tally { repeats: 1, ..Tally::default() });
     }
     match delivery::post(&state.push, id, connection.connected_at, CONNECTED).await {
-        Delivery::Sent => Ok(Tally { posts: 1, ..Tally::default() }),
+        Delivery::Sent => {
+            state.store.greeting_sent(id).await?;
+            Ok(Tally { posts: 1, ..Tally::default() })
+        }
         Delivery::Gone | Delivery::NotYet | Delivery::TooSlow | Delivery::Failed => {
             state.store.remove_connection(id).await?;
             Ok(Tally { gone: 1, ..Tally::default() })

@@ -69,7 +69,7 @@ impl Tally {
 /// Runs the function.
 pub fn main() -> ExitCode {
     runtime::events(
-        |environment| Some(State { store: environment.store(), push: environment.push(), desk: Desk::default() }),
+        |environment| Some(State { store: environment.store(), push: environment.push(), desk: Desk::new() }),
         handle,
     )
 }

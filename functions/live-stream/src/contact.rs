@@ -5,13 +5,13 @@ use crate::tail::Tail;
 use crate::{State, cursor};
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
-use domain::access::may_view;
+use domain::access::{may_view, retain_visible};
 use domain::broadcast::ConversationHistory;
-use domain::ids::{ContactId, OrganizationId};
+use domain::ids::ContactId;
 use domain::organization::Organization;
 use domain::phone::PhoneNumber;
 use domain::time::Zone;
-use domain::user::Permission;
+use domain::user::{Permission, Principal};
 use http::HeaderMap;
 use serde::Deserialize;
 use store::{Tenant, Thread};
@@ -61,7 +61,7 @@ pub(crate) async fn stream(
         Some(seq) => (seq, None),
         None if query.load.as_deref() == Some("true") => {
             let zone = organization.map_or_else(Zone::utc, |organization| organization.timezone);
-            let (seq, block) = history(&tenant, &caller.organization_id, &lead, &zone).await?;
+            let (seq, block) = history(&tenant, &caller, &lead, &zone).await?;
             (seq, Some(block))
         }
         None => (timeline.last_seq, None),
@@ -73,13 +73,14 @@ pub(crate) async fn stream(
 
 async fn history(
     tenant: &Tenant,
-    organization_id: &OrganizationId,
+    viewer: &Principal,
     lead: &Lead,
     zone: &Zone,
 ) -> Result<(u64, bytes::Bytes), ApiError> {
-    let events = tenant.latest_of_contact(&lead.id, HISTORY_EVENTS).await?;
+    let mut events = tenant.latest_of_contact(&lead.id, HISTORY_EVENTS).await?;
     let seq = events.last().map_or(0, |event| event.contact_seq);
-    let history = ConversationHistory::of(organization_id, &lead.id, &lead.phone, &events, seq, zone);
+    retain_visible(viewer, &mut events);
+    let history = ConversationHistory::of(&viewer.organization_id, &lead.id, &lead.phone, &events, seq, zone);
     Ok((seq, sse::unnamed(&history, Some(seq))))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::framing::Framing;
 use bytes::Bytes;
-use domain::access::may_view;
+use domain::access::{may_view, retain_visible};
 use domain::conversation::Status;
 use domain::user::Principal;
 use futures_util::{Stream, stream};
@@ -123,6 +123,10 @@ impl Tail {
         if self.next_look <= time {
             self.look().await;
             self.next_look = Instant::now() + self.pause(time);
+            if self.done {
+                // What was just said is the last of it.
+                return;
+            }
         }
         if self.next_heartbeat <= time {
             self.ready.push_back(self.framing.heartbeat(now()));
@@ -171,7 +175,7 @@ impl Tail {
         may_view(&self.viewer, &self.viewer.organization_id, admin)?;
         if head.last_seq() > self.cursor {
             let tenant = self.store.tenant(&self.viewer.organization_id);
-            let events = tenant.events_after(&self.thread, self.cursor, BATCH).await?;
+            let mut events = tenant.events_after(&self.thread, self.cursor, BATCH).await?;
             if let Some(last) = events.last() {
                 // Appended after the look above, and perhaps by somebody who took over: the next look decides.
                 may_view(&self.viewer, &self.viewer.organization_id, last.state.admin_id.as_ref())?;
@@ -179,13 +183,15 @@ impl Tail {
                 self.active_until = Instant::now() + ACTIVE_FOR;
             }
             self.behind = events.len() == BATCH;
+            retain_visible(&self.viewer, &mut events);
             self.ready.extend(self.framing.events(&events));
         }
         let over = matches!(&head, Head::Conversation(c) if c.status() == Status::Ended);
-        if over && self.cursor >= head.last_seq() {
-            if let Some(ended) = self.framing.ended(self.cursor) {
-                self.end(ended);
-            }
+        if over
+            && self.cursor >= head.last_seq()
+            && let Some(ended) = self.framing.ended(self.cursor)
+        {
+            self.end(ended);
         }
         Ok(())
     }

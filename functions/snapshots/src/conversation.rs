@@ -48,13 +48,17 @@ pub(crate) async fn snapshot(
         }
     }
     let tenant = state.store.tenant(&caller.organization_id);
-    let Some(log) = tenant.read(&id, query.since_seq.unwrap_or(0), MAX_BYTES).await? else {
-        return Err(access::refusal(&state.store, &id).await);
-    };
+    let since = query.since_seq.unwrap_or(0);
+    let mut log = tenant.read(&id, since, MAX_BYTES).await?;
+    // A number beyond the log is of a history we do not have: such a client starts over, as on the stream.
+    if log.as_ref().is_some_and(|log| since > log.conversation.last_seq) {
+        log = tenant.read(&id, 0, MAX_BYTES).await?;
+    }
+    let Some(log) = log else { return Err(access::refusal(&state.store, &id).await) };
     access::check(&caller, &log.conversation)?;
     let zone = zone(&tenant).await?;
     let headers = [(ETAG, etag(&log.conversation, query.since_seq)), (CACHE_CONTROL, "private, no-cache".to_owned())];
-    let conversation = Snapshot::of(&log.conversation, &log.events, log.seq.max(query.since_seq.unwrap_or(0)), &zone);
+    let conversation = Snapshot::of(&log.conversation, &log.events, log.seq, &zone);
     Ok((headers, Json(SnapshotResponse { success: true, conversation })).into_response())
 }
 

@@ -24,6 +24,7 @@ pub(crate) async fn sms_incoming(
 ) -> Result<Response, ApiError> {
     let tenant = verified(&state, &parts, &body, "To").await?;
     let sms = IncomingSms::parse(&body).map_err(unreadable)?;
+    let tenant = tenant.ok_or_else(number_of_nobody)?;
     match conversations::inbound::record_sms(&tenant, sms, now()).await? {
         Appended::New { conversation, events } => {
             let conversation = conversation.id.log_id();
@@ -41,15 +42,16 @@ pub(crate) async fn sms_incoming(
 pub(crate) async fn sms_status(Shared(state): Shared<State>, parts: Parts, body: Bytes) -> Result<Response, ApiError> {
     let tenant = verified(&state, &parts, &body, "From").await?;
     let update = StatusUpdate::parse(&body).map_err(unreadable)?;
+    let tenant = tenant.ok_or_else(number_of_nobody)?;
     let change = tenant.sms_status(&update.message_sid, update.status, update.error_code, now()).await?;
     tracing::info!(status = update.status.as_str(), ?change, "delivery state received");
     Ok(([(CONTENT_TYPE, "text/xml")], twiml::empty()).into_response())
 }
 
-/// The organization of the number in `own`, once the request is proved to be Twilio's.
+/// The organization of the number in `own`, once the request is proved to be Twilio's; `None` when it is nobody's.
 ///
 /// An organization with a Twilio account of its own is signed for by that account; all others by the stack's.
-async fn verified(state: &State, parts: &Parts, body: &[u8], own: &str) -> Result<Tenant, ApiError> {
+async fn verified(state: &State, parts: &Parts, body: &[u8], own: &str) -> Result<Option<Tenant>, ApiError> {
     let organization = organization_of(state, body, own).await?;
     let account = match &organization {
         Some(id) => state.store.tenant(id).organization().await?.and_then(|organization| organization.twilio),
@@ -75,11 +77,9 @@ async fn verified(state: &State, parts: &Parts, body: &[u8], own: &str) -> Resul
         tracing::warn!(%reason, expected_url, "webhook refused");
         return Err(Code::InvalidSignature.into());
     }
-    let organization = organization.ok_or_else(|| {
-        ApiError::with(Code::NotFound, "No organization has this number; an admin can add it under phone numbers")
-    })?;
+    let Some(organization) = organization else { return Ok(None) };
     tracing::Span::current().record("organization", organization.as_str());
-    Ok(state.store.tenant(&organization))
+    Ok(Some(state.store.tenant(&organization)))
 }
 
 async fn organization_of(state: &State, body: &[u8], own: &str) -> Result<Option<OrganizationId>, ApiError> {
@@ -100,6 +100,10 @@ fn public_url(state: &State, parts: &Parts) -> String {
         (None, _) => parts.uri.path().to_owned(),
     };
     parts.uri.query().map_or(base.clone(), |query| format!("{base}?{query}"))
+}
+
+fn number_of_nobody() -> ApiError {
+    ApiError::with(Code::NotFound, "No organization has this number; an admin can add it under phone numbers")
 }
 
 fn unreadable(error: FormError) -> ApiError {

@@ -1,5 +1,6 @@
 //! What a new reader has missed, posted in order before the fan-out takes over (see `store::subscriptions`).
 
+use crate::frames::{Answer, Named};
 use crate::{State, message};
 use conversations::frames;
 use domain::access::may_view;
@@ -9,18 +10,19 @@ use web::{ApiError, Code};
 /// Events read and posted at once.
 const BATCH: usize = 200;
 
-/// Posts the log after the subscription's number until the subscription is live; gives the number reached, `None` when
-/// the connection is gone.
+/// Posts the log after the subscription's number, then `subscribed`, until the subscription is live. `subscribed` comes
+/// while nobody else posts, so that no later event can overtake it.
 pub(crate) async fn run(
     state: &State,
     tenant: &Tenant,
     subscription: &Subscription,
     topic: &Topic,
     thread: &Thread,
-) -> Result<Option<u64>, ApiError> {
+    named: &Named,
+) -> Result<(), ApiError> {
     let connection =
         Connection::new(subscription.connection_id.clone(), subscription.principal.clone(), subscription.connected_at);
-    let mut reached = subscription.reached;
+    let (mut reached, mut announced) = (subscription.reached, false);
     loop {
         let events = tenant.events_after(thread, reached, BATCH).await?;
         if let Some(last) = events.last() {
@@ -29,14 +31,21 @@ pub(crate) async fn run(
             for run in events.chunk_by(|a, b| a.conversation_id == b.conversation_id) {
                 for frame in frames::of_events(run).map_err(|_| Code::Internal)? {
                     if !message::deliver(state, &connection, &frame).await {
-                        return Ok(None);
+                        return Ok(());
                     }
                 }
             }
             reached = thread.seq_of(last);
         }
-        if events.len() < BATCH && tenant.go_live(topic, &connection.id, reached).await? {
-            return Ok(Some(reached));
+        if events.len() == BATCH {
+            continue;
+        }
+        if !announced {
+            message::send(state, &connection, &Answer::Subscribed { subject: named, seq: reached }).await;
+            announced = true;
+        }
+        if tenant.go_live(topic, &connection.id, reached).await? {
+            return Ok(());
         }
     }
 }

@@ -60,9 +60,10 @@ pub async fn handle(state: Arc<State>, event: Box<RawValue>) -> Result<ApiGatewa
     let span = tracing::info_span!("frame", request_id, route, organization = tracing::field::Empty);
     let answered = async {
         let started = Instant::now();
-        let response = match route.as_str() {
-            "$connect" => connect::connect(&state, id, &event).await,
-            "$disconnect" => disconnect::disconnect(&state, &id).await,
+        // Not by the route: a message chooses its route, and could name one of these.
+        let response = match context.event_type.as_deref() {
+            Some("CONNECT") => connect::connect(&state, id, &event).await,
+            Some("DISCONNECT") => disconnect::disconnect(&state, &id).await,
             _ => message::receive(&state, &id, event.body.as_deref().unwrap_or_default()).await,
         };
         tracing::info!(

@@ -7,11 +7,15 @@ use conversations::delivery::{self, Delivery};
 use domain::access::may_view;
 use domain::ids::ConnectionId;
 use domain::user::Permission;
-use store::{Connection, Tenant, Topic};
+use std::time::Duration;
+use store::{Connection, Greeting, Tenant, Topic};
 use web::{ApiError, Code, access};
 
 /// `connected` comes before any other frame (E02).
 const CONNECTED: &[u8] = br#"{"type":"connected"}"#;
+/// How often to look whether it was posted: two seconds in all, longer than a post to a young connection takes.
+const GREETING_LOOKS: u32 = 80;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
 
 pub(crate) async fn receive(state: &State, id: &ConnectionId, body: &str) -> ApiGatewayProxyResponse {
     let connection = match state.store.connection(id).await {
@@ -40,9 +44,7 @@ pub(crate) async fn receive(state: &State, id: &ConnectionId, body: &str) -> Api
 }
 
 async fn answer(state: &State, connection: &Connection, body: &str) -> Result<(), ApiError> {
-    if !connection.greeted && state.store.greet(&connection.id).await? {
-        deliver(state, connection, CONNECTED).await;
-    }
+    greet(state, connection).await?;
     if !state.store.token_stands(&connection.principal).await? {
         return Err(Code::InvalidToken.into());
     }
@@ -60,6 +62,26 @@ async fn answer(state: &State, connection: &Connection, body: &str) -> Result<()
     Ok(())
 }
 
+/// Sees to it that `connected` comes before any other frame (E02): posts it, or waits until whoever is about to has.
+async fn greet(state: &State, connection: &Connection) -> Result<(), ApiError> {
+    if connection.greeting == Greeting::Sent {
+        return Ok(());
+    }
+    if connection.greeting == Greeting::Due && state.store.claim_greeting(&connection.id).await? {
+        deliver(state, connection, CONNECTED).await;
+        state.store.greeting_sent(&connection.id).await?;
+        return Ok(());
+    }
+    for _ in 0..GREETING_LOOKS {
+        let greeting = state.store.connection(&connection.id).await?.map(|connection| connection.greeting);
+        if greeting.is_none_or(|greeting| greeting == Greeting::Sent) {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    Ok(())
+}
+
 async fn subscribe(state: &State, connection: &Connection, subject: Subject) -> Result<(), ApiError> {
     if !connection.principal.may(Permission::ConversationsRead) {
         return Err(Code::Forbidden.into());
@@ -71,14 +93,16 @@ async fn subscribe(state: &State, connection: &Connection, subject: Subject) -> 
     let from = after.map_or(last, |after| after.min(last));
     let subscribed = tenant.subscribe(connection, &topic, from).await?;
     let subscription = subscribed.ok_or_else(|| ApiError::with(Code::Conflict, "Too many subscriptions"))?;
-    let seq = match topic.thread() {
-        Some(thread) => catch_up::run(state, &tenant, &subscription, &topic, &thread).await?,
-        None => Some(0),
+    let Some(thread) = topic.thread() else {
+        send(state, connection, &Answer::Subscribed { subject: &named, seq: 0 }).await;
+        return Ok(());
     };
-    if let Some(seq) = seq {
-        send(state, connection, &Answer::Subscribed { subject: &named, seq }).await;
+    let caught_up = catch_up::run(state, &tenant, &subscription, &topic, &thread, &named).await;
+    if caught_up.is_err() {
+        // Nobody would ever post to it.
+        tenant.unsubscribe(&topic, &connection.id).await?;
     }
-    Ok(())
+    caught_up
 }
 
 /// Number of the topic's latest event, once the caller may read it.
@@ -104,7 +128,7 @@ fn topic(subject: Subject) -> Result<(Topic, Named), ApiError> {
     }
 }
 
-async fn send(state: &State, connection: &Connection, answer: &Answer<'_>) {
+pub(crate) async fn send(state: &State, connection: &Connection, answer: &Answer<'_>) {
     match serde_json::to_vec(answer) {
         Ok(frame) => {
             deliver(state, connection, &frame).await;

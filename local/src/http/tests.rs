@@ -21,6 +21,7 @@ fn settings() -> Arc<Settings> {
         time_scale: 1.0,
         strict: false,
         bin_dir: None,
+        launcher: None,
         chaos: None,
         seed_ports: false,
     })

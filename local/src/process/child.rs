@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Error;
+use crate::environment::LAUNCHED;
 use crate::http::system;
 use crate::runtime_api::{Environment, Function};
 
@@ -19,6 +20,8 @@ use crate::runtime_api::{Environment, Function};
 pub(super) struct Launch {
     pub(super) function: Function,
     pub(super) program: PathBuf,
+    /// What the program becomes, where it is only the launcher.
+    pub(super) launched: PathBuf,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) log: PathBuf,
     /// Length of the log when everything started.
@@ -48,6 +51,7 @@ impl Launch {
             .envs(&self.environment)
             .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("[$LATEST]{}", system::uuid().simple()))
             .env("AWS_LAMBDA_RUNTIME_API", environment.address().to_string())
+            .env(LAUNCHED, &self.launched)
             // Held open for as long as we live: its end tells the child that we are gone, however we went.
             .stdin(Stdio::piped())
             // Both into the file itself: no relay that could lose the last words of a crash.

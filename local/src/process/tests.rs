@@ -19,6 +19,7 @@ fn settings(folder: &Path, strict: bool) -> Settings {
         time_scale: 1.0,
         strict,
         bin_dir: Some(folder.to_owned()),
+        launcher: None,
         chaos: None,
         seed_ports: false,
     }

@@ -34,6 +34,7 @@ impl World {
             time_scale: 1.0,
             strict: false,
             bin_dir: None,
+            launcher: None,
             chaos,
             seed_ports: false,
         };

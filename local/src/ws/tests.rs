@@ -59,6 +59,7 @@ impl Server {
             time_scale,
             strict: false,
             bin_dir: None,
+            launcher: None,
             chaos: None,
             seed_ports: false,
         };
@@ -230,6 +231,7 @@ async fn an_id_is_gone_until_connect_has_returned() {
         time_scale: 1.0,
         strict: false,
         bin_dir: None,
+        launcher: None,
         chaos: None,
         seed_ports: false,
     };

@@ -1,7 +1,9 @@
 //! Who may see a conversation (A19).
 
-use crate::ids::{OrganizationId, UserId};
+use crate::event::Event;
+use crate::ids::{ConversationId, OrganizationId, UserId};
 use crate::user::{Permission, Principal};
+use std::collections::HashMap;
 
 /// Why a caller may not see a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,9 +33,26 @@ pub fn may_view(viewer: &Principal, organization: &OrganizationId, admin: Option
     }
 }
 
+/// Leaves out the events of conversations that another admin has at the end of this run: a contact may have such a one
+/// beside others that are open. The run should reach the end of their timeline, so that the last event of each
+/// conversation tells whose it is now.
+pub fn retain_visible(viewer: &Principal, events: &mut Vec<Event>) {
+    let mut visible: HashMap<ConversationId, bool> = HashMap::new();
+    for event in events.iter() {
+        let may = may_view(viewer, &event.organization_id, event.state.admin_id.as_ref()).is_ok();
+        visible.insert(event.conversation_id.clone(), may);
+    }
+    events.retain(|event| visible.get(&event.conversation_id) == Some(&true));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::{Conversation, Medium, NewConversation, Urgency};
+    use crate::event::EventBody;
+    use crate::ids::ContactId;
+    use crate::phone::PhoneNumber;
+    use crate::time::Timestamp;
     use crate::user::Role;
 
     fn viewer(user: &str, organization: &str, role: Role) -> Principal {
@@ -65,5 +84,38 @@ mod tests {
         for (user, org, role, admin, expected) in cases {
             assert_eq!(may_view(&viewer(user, org, role), &organization, admin), expected, "{user} of {org}");
         }
+    }
+
+    #[test]
+    fn a_taken_conversation_is_left_out_from_its_beginning_and_others_stay() {
+        let at = Timestamp::from_millis(1_759_472_884_000);
+        let new = NewConversation {
+            contact_id: ContactId::parse("worker_1").unwrap(),
+            phone: PhoneNumber::from_provider("+14155550100").unwrap(),
+            medium: Medium::Sms,
+            urgency: Urgency::Medium,
+            started_at: at,
+        };
+        let begin = |id: &str| {
+            let id = ConversationId::parse(id).unwrap();
+            Conversation::begin(id, None, OrganizationId::parse("org-a").unwrap(), new.clone())
+        };
+        let (mut taken, mut open) = (begin("conv_1"), begin("conv_2"));
+        let said = || EventBody::OptOutChanged { opted_out: false };
+        let ada = UserId::parse("ada").unwrap();
+        let takeover = EventBody::HumanControlStarted { agent_id: ada, agent_name: "Ada".into(), reason: None };
+        let events = vec![
+            taken.apply(said(), at, 1),
+            open.apply(said(), at, 2),
+            taken.apply(takeover, at, 3),
+            open.apply(said(), at, 4),
+        ];
+        let seen = |user| {
+            let mut events = events.clone();
+            retain_visible(&viewer(user, "org-a", Role::Admin), &mut events);
+            events.iter().map(|event| event.contact_seq).collect::<Vec<_>>()
+        };
+        assert_eq!(seen("bob"), [2, 4]);
+        assert_eq!(seen("ada"), [1, 2, 3, 4]);
     }
 }

@@ -77,12 +77,16 @@ impl Message {
     }
 }
 
-/// The messages among a run of events, each with the latest delivery state that the run knows.
+/// The messages among a run of events, each with the furthest delivery state that the run knows: of two states that
+/// arrive at once the later one may be appended first.
 pub fn messages(events: &[Event], zone: &Zone) -> Vec<Message> {
-    let mut delivery = HashMap::new();
+    let mut delivery: HashMap<u64, MessageStatus> = HashMap::new();
     for event in events {
         if let EventBody::SmsStatus { message_seq, status, .. } = event.body {
-            delivery.insert(message_seq, status);
+            let furthest = delivery.entry(message_seq).or_insert(status);
+            if status.rank() > furthest.rank() {
+                *furthest = status;
+            }
         }
     }
     let mut messages: Vec<Message> = events.iter().filter_map(|event| Message::of(event, zone)).collect();

@@ -160,7 +160,7 @@ impl Environment {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where functions read their environment")]
+// The one place where functions read their environment.
 fn process_variables() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -8,9 +8,8 @@
 use crate::error::StoreError;
 use crate::item::{Item, event_item, from_item, n, s, to_item};
 use crate::keys::{self, Key};
-use crate::{Store, Tenant, now};
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use crate::table::{action, cancellation, put_new};
+use crate::{Tenant, now};
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -20,15 +19,16 @@ use domain::event::{Event, EventBody};
 use domain::ids::ConversationId;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// Most events of one append: each is written twice (conversation and timeline) beside five other records, and a
 /// transaction holds 100 actions.
 pub const MAX_EVENTS: usize = 30;
 
-/// Six writers in one conversation need two attempts at the median; a transaction that still loses after this many
+/// Twelve writers in one conversation need four attempts at the median; a transaction that still loses after this many
 /// meets something else than other writers.
-const MAX_ATTEMPTS: u32 = 40;
+const MAX_ATTEMPTS: u32 = 100;
 
 /// Markers outlive every provider's retries.
 const MARKER_SECONDS: i64 = 30 * 86_400;
@@ -144,10 +144,10 @@ impl Tenant {
                 Commit::Moved { conversation, timeline } => {
                     heads.conversation = conversation.unwrap_or(heads.conversation);
                     heads.timeline = timeline.unwrap_or(heads.timeline);
+                    // At once: what was learned grows old while one waits, so that a pause would only let others pass.
                 }
-                Commit::Busy | Commit::Taken => {}
+                Commit::Busy | Commit::Taken => pause(attempt).await,
             }
-            pause(attempt).await;
         }
         Err(StoreError::Conflict)
     }
@@ -299,11 +299,6 @@ fn conversation_item(org: &domain::ids::OrganizationId, conversation: &Conversat
     Ok(item)
 }
 
-fn action(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, StoreError> {
-    let put: Put = put.build().map_err(|error| StoreError::Corrupt(Box::new(error)))?;
-    Ok(TransactWriteItem::builder().put(put).build())
-}
-
 /// Notes which event a message of ours is. A status callback may have made the record already.
 fn refer(table: &str, key: &Key, id: &ConversationId, seq: u64) -> Result<TransactWriteItem, StoreError> {
     let update = Update::builder()
@@ -318,10 +313,6 @@ fn refer(table: &str, key: &Key, id: &ConversationId, seq: u64) -> Result<Transa
     Ok(TransactWriteItem::builder().update(update).build())
 }
 
-pub(crate) fn put_new(table: &str, item: Item) -> Result<TransactWriteItem, StoreError> {
-    action(Put::builder().table_name(table).set_item(Some(item)).condition_expression("attribute_not_exists(pk)"))
-}
-
 fn put_if_unmoved(table: &str, item: Item, last_seq: u64) -> Result<TransactWriteItem, StoreError> {
     let put = Put::builder()
         .table_name(table)
@@ -334,35 +325,13 @@ fn put_if_unmoved(table: &str, item: Item, last_seq: u64) -> Result<TransactWrit
     })
 }
 
-pub(crate) fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => Some(canceled.cancellation_reasons()),
-        _ => None,
-    }
-}
-
 fn old_image<T: serde::de::DeserializeOwned>(reason: Option<&CancellationReason>) -> Result<Option<T>, StoreError> {
     reason.and_then(CancellationReason::item).map(|item| from_item(item.clone())).transpose()
 }
 
-/// Waits a little longer after each attempt; the spread comes from the clock, which is random enough here.
+/// Waits a little longer after each attempt. The spread is the chance by which the standard library seeds its hash maps.
 async fn pause(attempt: u32) {
     let ceiling = 2_u64.pow(attempt.min(6));
-    let spread = now().millis().unsigned_abs() % (ceiling + 1);
+    let spread = RandomState::new().build_hasher().finish() % (ceiling + 1);
     tokio::time::sleep(Duration::from_millis(spread)).await;
-}
-
-impl Store {
-    /// Reads one item, as of now.
-    pub(crate) async fn get(&self, table: &str, key: &Key) -> Result<Option<Item>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(table)
-            .set_key(Some(key.attributes()))
-            .consistent_read(true)
-            .send()
-            .await?;
-        Ok(output.item)
-    }
 }

@@ -4,9 +4,10 @@ use crate::error::StoreError;
 use crate::item::{from_item, n, s, to_item};
 use crate::keys;
 use crate::subscriptions::Topic;
+use crate::table::held;
 use crate::{Store, now};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{DeleteRequest, ReturnValue, WriteRequest};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use domain::ids::ConnectionId;
 use domain::time::Timestamp;
 use domain::user::Principal;
@@ -20,6 +21,19 @@ const CONNECTION_SECONDS: i64 = 2 * 3600 + 600;
 /// The word left for the greeting is of no use for longer.
 const GREETING_SECONDS: i64 = 300;
 
+/// How far a connection's first frame is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Greeting {
+    /// Nobody has seen to it.
+    #[default]
+    Due,
+    /// Somebody is about to post it.
+    Claimed,
+    /// It was posted: other frames may follow.
+    Sent,
+}
+
 /// A WebSocket connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Connection {
@@ -29,9 +43,9 @@ pub struct Connection {
     pub principal: Principal,
     /// Since when.
     pub connected_at: Timestamp,
-    /// Whether its first frame, `connected`, was sent.
+    /// How far its first frame, `connected`, is.
     #[serde(default)]
-    pub greeted: bool,
+    pub greeting: Greeting,
     /// Keys of the topics it reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<String>,
@@ -43,7 +57,7 @@ impl Connection {
     /// A connection that was just made.
     pub fn new(id: ConnectionId, principal: Principal, connected_at: Timestamp) -> Self {
         let ttl = connected_at.plus_seconds(CONNECTION_SECONDS).seconds();
-        Self { id, principal, connected_at, greeted: false, topics: Vec::new(), ttl }
+        Self { id, principal, connected_at, greeting: Greeting::Due, topics: Vec::new(), ttl }
     }
 }
 
@@ -73,26 +87,26 @@ impl Store {
         Ok(connection.filter(|connection| connection.ttl > now().seconds()))
     }
 
-    /// Marks a connection as greeted. True for the first caller only.
-    pub async fn greet(&self, id: &ConnectionId) -> Result<bool, StoreError> {
-        let result = self
-            .client
+    /// Claims the posting of a connection's first frame. True for the first caller only.
+    pub async fn claim_greeting(&self, id: &ConnectionId) -> Result<bool, StoreError> {
+        let claim = self.set_greeting(id, "claimed");
+        let claim = claim.condition_expression("greeting = :due").expression_attribute_values(":due", s("due"));
+        held(claim.send().await)
+    }
+
+    /// Notes that the first frame was posted.
+    pub async fn greeting_sent(&self, id: &ConnectionId) -> Result<(), StoreError> {
+        let sent = self.set_greeting(id, "sent").condition_expression("attribute_exists(pk)");
+        held(sent.send().await).map(|_| ())
+    }
+
+    fn set_greeting(&self, id: &ConnectionId, greeting: &str) -> UpdateItemFluentBuilder {
+        self.client
             .update_item()
             .table_name(self.ephemeral())
             .set_key(Some(keys::connection(id.as_str()).attributes()))
-            .update_expression("SET greeted = :yes")
-            .condition_expression("attribute_exists(pk) AND greeted = :no")
-            .expression_attribute_values(":yes", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
-            .expression_attribute_values(":no", aws_sdk_dynamodb::types::AttributeValue::Bool(false))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(error.into()),
-            },
-        }
+            .update_expression("SET greeting = :greeting")
+            .expression_attribute_values(":greeting", s(greeting))
     }
 
     /// Forgets a connection and its subscriptions.
@@ -131,30 +145,36 @@ impl Store {
     }
 
     /// Adds a topic to a connection's record, at most `max` of them. False when the connection is gone or full.
-    pub(crate) async fn add_topic(&self, id: &ConnectionId, topic: &str, max: usize) -> Result<bool, StoreError> {
-        let Some(connection) = self.connection(id).await? else { return Ok(false) };
-        if connection.topics.iter().any(|known| known == topic) {
-            return Ok(true);
-        }
+    pub(crate) async fn add_topic(&self, id: &ConnectionId, topic: &str, max: u32) -> Result<bool, StoreError> {
         let result = self
-            .client
+            .change_topics(id, "ADD topics :topics", topic)
+            .condition_expression(
+                "attribute_exists(pk) AND \
+                 (attribute_not_exists(topics) OR size(topics) < :max OR contains(topics, :topic))",
+            )
+            .expression_attribute_values(":topic", s(topic))
+            .expression_attribute_values(":max", n(max))
+            .send()
+            .await;
+        held(result)
+    }
+
+    /// Takes a topic off a connection's record.
+    pub(crate) async fn remove_topic(&self, id: &ConnectionId, topic: &str) -> Result<(), StoreError> {
+        let result = self
+            .change_topics(id, "DELETE topics :topics", topic)
+            .condition_expression("attribute_exists(pk)")
+            .send()
+            .await;
+        held(result).map(|_| ())
+    }
+
+    fn change_topics(&self, id: &ConnectionId, expression: &str, topic: &str) -> UpdateItemFluentBuilder {
+        self.client
             .update_item()
             .table_name(self.ephemeral())
             .set_key(Some(keys::connection(id.as_str()).attributes()))
-            .update_expression("SET topics = list_append(if_not_exists(topics, :none), :topic)")
-            .condition_expression("attribute_exists(pk) AND (attribute_not_exists(topics) OR size(topics) < :max)")
-            .expression_attribute_values(":none", aws_sdk_dynamodb::types::AttributeValue::L(Vec::new()))
-            .expression_attribute_values(":topic", aws_sdk_dynamodb::types::AttributeValue::L(vec![s(topic)]))
-            .expression_attribute_values(":max", n(max))
-            .return_values(ReturnValue::None)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(error.into()),
-            },
-        }
+            .update_expression(expression)
+            .expression_attribute_values(":topics", AttributeValue::Ss(vec![topic.to_owned()]))
     }
 }

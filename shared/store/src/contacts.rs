@@ -1,9 +1,9 @@
 //! Contacts: found or made by number, listed, named.
 
-use crate::append::{cancellation, put_new};
 use crate::error::StoreError;
 use crate::item::{from_item, s, to_item};
 use crate::keys::{self, INDEX};
+use crate::table::{cancellation, put_new};
 use crate::{Tenant, now};
 use domain::contact::Contact;
 use domain::ids::ContactId;
@@ -140,14 +140,16 @@ impl Tenant {
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await?;
-        let mut page = ContactPage::default();
         let more = output.last_evaluated_key.is_some();
-        for item in output.items.unwrap_or_default() {
-            let entry: Entry = from_item(item)?;
-            page.next = more.then_some(entry.gsi1sk);
-            page.contacts.extend(self.contact(&entry.id).await?);
-        }
-        Ok(page)
+        let entries = output.items.unwrap_or_default().into_iter().map(from_item);
+        let entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
+        let keys = entries.iter().map(|entry| keys::contact(&self.organization_id, &entry.id).attributes());
+        let found = self.store.get_all(keys.collect()).await?.into_iter().map(from_item);
+        let mut contacts: Vec<Contact> = found.collect::<Result<_, _>>()?;
+        let place = |contact: &Contact| entries.iter().position(|entry| entry.id == contact.id);
+        contacts.sort_by_key(place);
+        let next = entries.last().filter(|_| more).map(|entry| entry.gsi1sk.clone());
+        Ok(ContactPage { contacts, next })
     }
 }
 

@@ -5,7 +5,6 @@ use crate::append::{Append, Appended, Heads};
 use crate::error::StoreError;
 use crate::item::{Item, from_item, s};
 use crate::keys::{self, INDEX};
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::conversation::{Conversation, Medium, NewConversation, Status, Urgency};
 use domain::event::EventBody;
 use domain::ids::{CallId, ConversationId};
@@ -114,7 +113,9 @@ impl Tenant {
 
     async fn end_idle(&self, id: &ConversationId, at: Timestamp) -> Result<(), StoreError> {
         let ended = EventBody::ConversationEnded { reason: "idle".to_owned() };
-        let append = Append { bodies: vec![ended], at, marker: None, guard: &still_open };
+        // Somebody may have written meanwhile.
+        let still_idle = |c: &Conversation| if is_idle(c, at) { still_open(c) } else { Err(crate::Refused::Ended) };
+        let append = Append { bodies: vec![ended], at, marker: None, guard: &still_idle };
         self.append(id, append).await.map(|_| ())
     }
 
@@ -148,6 +149,7 @@ impl Tenant {
             // Both runs are sorted; beyond the shortest full one nothing is known, so the merged page stops at `limit`.
             places.sort_by(|a, b| b.sort.cmp(&a.sort));
             places.dedup_by(|a, b| a.sort == b.sort);
+            more |= places.len() > limit;
             places.truncate(limit);
             let conversations = self.load(&places).await?;
             for place in &places {
@@ -187,27 +189,12 @@ impl Tenant {
 
     /// The conversations of index entries, as of now: the index itself may lag.
     async fn load(&self, places: &[Place]) -> Result<HashMap<String, Conversation>, StoreError> {
-        let mut found = HashMap::new();
-        // BatchGetItem takes 100 keys at most.
-        for chunk in places.chunks(100) {
-            let mut wanted: Vec<Item> = chunk.iter().map(Place::key).collect();
-            while !wanted.is_empty() {
-                let request = KeysAndAttributes::builder()
-                    .set_keys(Some(wanted))
-                    .consistent_read(true)
-                    .build()
-                    .map_err(|error| StoreError::Corrupt(Box::new(error)))?;
-                let output =
-                    self.store.client.batch_get_item().request_items(self.store.core(), request).send().await?;
-                for item in output.responses.unwrap_or_default().into_values().flatten() {
-                    let pk = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
-                    found.insert(pk, from_item(item)?);
-                }
-                let left = output.unprocessed_keys.unwrap_or_default();
-                wanted = left.into_values().flat_map(|keys| keys.keys).collect();
-            }
-        }
-        Ok(found)
+        let items = self.store.get_all(places.iter().map(Place::key).collect()).await?;
+        let conversations = items.into_iter().map(|item| {
+            let pk = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
+            Ok((pk, from_item(item)?))
+        });
+        conversations.collect()
     }
 }
 

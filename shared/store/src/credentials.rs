@@ -2,11 +2,10 @@
 //! ordinary reads never carry a password hash.
 
 use crate::Store;
-use crate::append::{cancellation, put_new};
 use crate::error::StoreError;
 use crate::item::{from_item, s, to_item};
 use crate::keys::{self, Key};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use crate::table::{held, put_new};
 use aws_sdk_dynamodb::types::builders::DeleteBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use domain::ids::{InvitationId, OrganizationId, UserId};
@@ -112,18 +111,6 @@ impl Store {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Writes a transaction. False when a condition of it does not hold.
-    pub(crate) async fn all_or_nothing(&self, actions: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
-        let Err(error) = self.client.transact_write_items().set_transact_items(Some(actions)).send().await else {
-            return Ok(true);
-        };
-        match cancellation(&error) {
-            Some(reasons) if reasons.iter().any(|reason| reason.code() == Some("ConditionalCheckFailed")) => Ok(false),
-            Some(_) => Err(StoreError::Conflict),
-            None => Err(error.into()),
-        }
-    }
-
     /// Notes that a person proved their address. False when the account was replaced meanwhile by another sign-up,
     /// whose password must not become valid by this proof.
     pub async fn mark_verified(&self, user: &User) -> Result<bool, StoreError> {
@@ -137,13 +124,7 @@ impl Store {
             .expression_attribute_values(":yes", AttributeValue::Bool(true))
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(error.into()),
-            },
-        }
+        held(result)
     }
 
     /// Replaces the hash of a password.

@@ -23,10 +23,11 @@ mod outgoing;
 mod people;
 mod revocations;
 mod subscriptions;
+mod table;
 
 pub use append::{Append, Appended, MAX_EVENTS, Marker, Refused};
 pub use clock::now;
-pub use connections::Connection;
+pub use connections::{Connection, Greeting};
 pub use contacts::{ContactPage, NewContact};
 pub use conversations::{ConversationFilter, ConversationPage};
 pub use credentials::{Account, Credential, NewAccount};

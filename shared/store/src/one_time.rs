@@ -2,9 +2,9 @@
 
 use crate::error::StoreError;
 use crate::item::{from_item, n, to_item};
-use crate::keys::{self, Key};
+use crate::keys;
+use crate::table::held;
 use crate::{Store, now};
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::user::{Email, Principal};
@@ -92,13 +92,7 @@ impl Store {
             .expression_attribute_values(":now", n(now.seconds()))
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(error.into()),
-            },
-        }
+        held(result)
     }
 
     /// Forgets a code that did not reach its reader.
@@ -169,31 +163,13 @@ impl Store {
             .expression_attribute_values(":max", n(max))
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(error.into()),
-            },
-        }
+        held(result)
     }
 
     /// Forgets a counter of the present window.
     pub async fn reset_count(&self, what: &str, who: &str, window_seconds: i64) -> Result<(), StoreError> {
         let window = now().seconds() / window_seconds.max(1);
         self.take(&keys::rate(what, who, window)).await.map(|_| ())
-    }
-
-    pub(crate) async fn take(&self, key: &Key) -> Result<Option<crate::item::Item>, StoreError> {
-        let output = self
-            .client
-            .delete_item()
-            .table_name(self.ephemeral())
-            .set_key(Some(key.attributes()))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await?;
-        Ok(output.attributes)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Organizations, their numbers, and the set-up of a fresh stack.
 
-use crate::append::put_new;
 use crate::error::StoreError;
 use crate::item::{from_item, s, to_item};
 use crate::keys;
+use crate::table::put_new;
 use crate::{Store, Tenant};
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};

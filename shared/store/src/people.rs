@@ -1,15 +1,15 @@
 //! People of an organization, and invitations to become one.
 
+use crate::Tenant;
 use crate::error::StoreError;
 use crate::item::{from_item, n, s, to_item};
 use crate::keys;
-use crate::{Store, Tenant};
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use domain::ids::{InvitationId, UserId};
 use domain::time::Timestamp;
 use domain::user::{Email, Role, User};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 /// An invitation of an address into the organization.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,37 +145,4 @@ fn values(update: UpdateBuilder, user: &User, prefix: &str) -> UpdateBuilder {
 fn transact(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
     let update = update.build().map_err(|error| StoreError::Corrupt(Box::new(error)))?;
     Ok(TransactWriteItem::builder().update(update).build())
-}
-
-impl Store {
-    /// Every record of a partition under a prefix.
-    async fn all<T: DeserializeOwned>(&self, pk: &str, prefix: &str) -> Result<Vec<T>, StoreError> {
-        let mut records = Vec::new();
-        let mut start = None;
-        loop {
-            let output = self
-                .client
-                .query()
-                .table_name(self.core())
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", s(pk))
-                .expression_attribute_values(":prefix", s(prefix))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await?;
-            for item in output.items.unwrap_or_default() {
-                records.push(from_item(item)?);
-            }
-            start = output.last_evaluated_key;
-            if start.is_none() {
-                return Ok(records);
-            }
-        }
-    }
-
-    pub(crate) async fn put(&self, table: &str, item: crate::item::Item) -> Result<(), StoreError> {
-        self.client.put_item().table_name(table).set_item(Some(item)).send().await?;
-        Ok(())
-    }
 }

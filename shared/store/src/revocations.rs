@@ -4,8 +4,8 @@ use crate::error::StoreError;
 use crate::item::{Item, from_item, to_item};
 use crate::keys::{self, Key};
 use crate::log::Thread;
+use crate::table::consistent;
 use crate::{Store, now};
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::contact::Timeline;
 use domain::conversation::Conversation;
 use domain::user::{Principal, User};
@@ -77,8 +77,8 @@ impl Store {
         let mut request = self
             .client
             .batch_get_item()
-            .request_items(self.core(), wanted(core)?)
-            .request_items(self.ephemeral(), wanted(vec![token.attributes()])?);
+            .request_items(self.core(), consistent(core)?)
+            .request_items(self.ephemeral(), consistent(vec![token.attributes()])?);
         let mut found = Vec::new();
         loop {
             let output = request.send().await?;
@@ -111,12 +111,4 @@ struct Look {
 fn stands(principal: &Principal, look: &Look) -> bool {
     let person = look.user.as_ref().is_some_and(|user| user.active && principal.issued_at >= user.tokens_valid_after);
     person && !look.revoked && principal.expires_at > now().seconds()
-}
-
-fn wanted(keys: Vec<Item>) -> Result<KeysAndAttributes, StoreError> {
-    KeysAndAttributes::builder()
-        .set_keys(Some(keys))
-        .consistent_read(true)
-        .build()
-        .map_err(|error| StoreError::Corrupt(Box::new(error)))
 }

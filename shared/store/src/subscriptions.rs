@@ -12,6 +12,7 @@ use crate::keys;
 use crate::log::Thread;
 use crate::{Tenant, now};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::ids::{ConnectionId, ContactId, ConversationId, UserId};
 use domain::time::Timestamp;
@@ -19,7 +20,7 @@ use domain::user::Principal;
 use serde::{Deserialize, Serialize};
 
 /// Most topics one connection reads.
-const MAX_TOPICS: usize = 50;
+const MAX_TOPICS: u32 = 50;
 
 /// Something a connection can read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -112,6 +113,11 @@ impl Tenant {
         };
         let key = keys::subscription(&self.organization_id, &name, connection.id.as_str());
         self.store.put(self.store.ephemeral(), to_item(&key, "subscription", &subscription)?).await?;
+        // A connection that was forgotten between the two writes has not taken this record with it.
+        if !own && self.store.connection(&connection.id).await?.is_none() {
+            self.store.take(&key).await?;
+            return Ok(None);
+        }
         Ok(Some(subscription))
     }
 
@@ -119,24 +125,18 @@ impl Tenant {
     pub async fn unsubscribe(&self, topic: &Topic, connection: &ConnectionId) -> Result<(), StoreError> {
         let key = keys::subscription(&self.organization_id, &topic.name(), connection.as_str());
         self.store.take(&key).await?;
-        Ok(())
+        self.store.remove_topic(connection, &topic.name()).await
     }
 
     /// Turns a subscription live at `reached`. False when the log has to be read on first; an error-free true also
     /// when the subscription has ended meanwhile.
     pub async fn go_live(&self, topic: &Topic, connection: &ConnectionId, reached: u64) -> Result<bool, StoreError> {
         let result = self
-            .store
-            .client
-            .update_item()
-            .table_name(self.store.ephemeral())
-            .set_key(Some(keys::subscription(&self.organization_id, &topic.name(), connection.as_str()).attributes()))
+            .update(topic, connection)
             .update_expression("SET #state = :live, reached = :reached REMOVE pending")
             .condition_expression("attribute_exists(pk) AND (attribute_not_exists(pending) OR pending <= :reached)")
-            .expression_attribute_names("#state", "state")
             .expression_attribute_values(":live", s("live"))
             .expression_attribute_values(":reached", n(reached))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match condition_failed(result)? {
@@ -154,17 +154,11 @@ impl Tenant {
         seq: u64,
     ) -> Result<Option<Subscription>, StoreError> {
         let result = self
-            .store
-            .client
-            .update_item()
-            .table_name(self.store.ephemeral())
-            .set_key(Some(keys::subscription(&self.organization_id, &topic.name(), connection.as_str()).attributes()))
+            .update(topic, connection)
             .update_expression("SET pending = :seq")
             .condition_expression("#state = :catching_up AND (attribute_not_exists(pending) OR pending < :seq)")
-            .expression_attribute_names("#state", "state")
             .expression_attribute_values(":catching_up", s("catching_up"))
             .expression_attribute_values(":seq", n(seq))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match condition_failed(result)? {
@@ -174,6 +168,17 @@ impl Tenant {
                 Ok((subscription.state == SubscriptionState::Live).then_some(subscription))
             }
         }
+    }
+
+    fn update(&self, topic: &Topic, connection: &ConnectionId) -> UpdateItemFluentBuilder {
+        let key = keys::subscription(&self.organization_id, &topic.name(), connection.as_str());
+        self.store
+            .client
+            .update_item()
+            .table_name(self.store.ephemeral())
+            .set_key(Some(key.attributes()))
+            .expression_attribute_names("#state", "state")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
     /// Everybody who reads a topic, as of now.

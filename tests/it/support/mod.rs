@@ -1,9 +1,14 @@
-//! What the tests stand on: a local cloud of their own ([`cloud::Cloud`]), clients for its SSE ([`sse`]) and WebSocket
-//! ([`socket`]), and signed webhooks ([`twilio`]). Nothing waits for a fixed time; everything has a deadline.
+//! What the tests stand on: a local cloud of their own ([`cloud::Cloud`]), ways behind its stage ([`backstage`]), clients
+//! for its SSE ([`sse`]) and WebSocket ([`socket`]), signed webhooks ([`twilio`]), conversations of a test's own
+//! ([`threads`]) and chance ([`dice`]). Nothing waits for a fixed time; everything has a deadline.
 
+pub(crate) mod backstage;
 pub(crate) mod cloud;
+pub(crate) mod dice;
 pub(crate) mod socket;
 pub(crate) mod sse;
+pub(crate) mod stream;
+pub(crate) mod threads;
 pub(crate) mod twilio;
 
 use std::future::Future;

@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -17,8 +18,13 @@ pub(crate) struct Socket {
 impl Socket {
     /// Connects; the error of a refused handshake is its status.
     pub(crate) async fn connect(url: &str) -> Result<Self, u16> {
-        match in_time("a handshake", connect_async(url.into_client_request().unwrap())).await {
-            Ok((stream, _)) => Ok(Self { stream }),
+        Self::handshake(url.into_client_request().unwrap()).await.map(|(socket, _)| socket)
+    }
+
+    /// Connects with a request of the caller's making, and keeps the answer.
+    pub(crate) async fn handshake(request: Request) -> Result<(Self, Response), u16> {
+        match in_time("a handshake", connect_async(request)).await {
+            Ok((stream, response)) => Ok((Self { stream }, response)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the handshake failed: {error}"),
         }
@@ -50,6 +56,24 @@ impl Socket {
 
     pub(crate) async fn send(&mut self, frame: Value) {
         self.stream.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    /// Ends the connection as a browser does.
+    pub(crate) async fn close(&mut self) {
+        self.stream.close(None).await.unwrap();
+    }
+
+    /// What comes before the answer to a ping: all that was posted before this.
+    pub(crate) async fn drain(&mut self) -> Vec<Value> {
+        self.send(json!({"action": "ping"})).await;
+        let mut frames = Vec::new();
+        loop {
+            let frame = self.next().await.unwrap_or_else(|| panic!("the connection closed before a pong"));
+            if frame["type"] == "pong" {
+                return frames;
+            }
+            frames.push(frame);
+        }
     }
 
     /// Subscribes to a conversation; what was missed comes before the `subscribed` frame.

@@ -40,6 +40,11 @@ impl Sse {
     /// Opens a stream that must be one.
     pub(crate) async fn open(request: RequestBuilder) -> Self {
         let response = in_time("an answer", request.header("accept", "text/event-stream").send()).await.unwrap();
+        Self::of(response)
+    }
+
+    /// Reads an answer that must be a stream.
+    pub(crate) fn of(response: Response) -> Self {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { response, buffer: String::new(), comments: Vec::new() }

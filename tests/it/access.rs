@@ -1,0 +1,5 @@
+//! Who may do what: every route as everybody, and two organizations that share a customer.
+
+mod matrix;
+mod routes;
+mod tenants;
