@@ -43,7 +43,8 @@ async fn two_thousand_messages_reach_a_client_that_is_cut_and_swaps_transports_o
     let tenant = cloud.tenant(BICI).await;
     let seen = watch::Sender::new(BEFORE);
     let mut client = Client::new(&cloud, CLEO, BICI_LIVE, BEFORE, &seen);
-    join(client.run_until(LAST, &mut Dice::new(2)), write(&cloud, &tenant, LAST, 60, &seen)).await;
+    let read = Box::pin(client.run_until(LAST, 2));
+    join(read, write(&cloud, &tenant, LAST, 60, &seen)).await;
     client.assert_saw_all(LAST);
     assert!(client.cuts >= 50, "only {} cuts", client.cuts);
     assert!(client.by_stream >= 500 && client.by_socket >= 500, "{} {}", client.by_stream, client.by_socket);
@@ -56,7 +57,8 @@ async fn the_same_client_loses_nothing_to_chaos() {
     let tenant = cloud.tenant(BICI).await;
     let seen = watch::Sender::new(BEFORE);
     let mut client = Client::new(&cloud, CLEO, BICI_LIVE, BEFORE, &seen);
-    join(client.run_until(LAST, &mut Dice::new(3)), write(&cloud, &tenant, LAST, 40, &seen)).await;
+    let read = Box::pin(client.run_until(LAST, 3));
+    join(read, write(&cloud, &tenant, LAST, 40, &seen)).await;
     client.assert_saw_all(LAST);
 }
 

@@ -3,7 +3,7 @@
 use crate::frames::{Answer, Named};
 use crate::{State, message};
 use conversations::frames;
-use domain::access::may_view;
+use domain::access::{may_view, retain_visible};
 use store::{Connection, Subscription, Tenant, Thread, Topic};
 use web::{ApiError, Code};
 
@@ -24,9 +24,12 @@ pub(crate) async fn run(
         Connection::new(subscription.connection_id.clone(), subscription.principal.clone(), subscription.connected_at);
     let (mut reached, mut announced) = (subscription.reached, false);
     loop {
-        let events = tenant.events_after(thread, reached, BATCH).await?;
+        let mut events = tenant.events_after(thread, reached, BATCH).await?;
+        let more = events.len() == BATCH;
         if let Some(last) = events.last() {
             may_view(&subscription.principal, tenant.organization_id(), last.state.admin_id.as_ref())?;
+            let end = thread.seq_of(last);
+            retain_visible(&subscription.principal, &mut events);
             // A contact's events may belong to several conversations; a frame holds one's.
             for run in events.chunk_by(|a, b| a.conversation_id == b.conversation_id) {
                 for frame in frames::of_events(run).map_err(|_| Code::Internal)? {
@@ -35,9 +38,9 @@ pub(crate) async fn run(
                     }
                 }
             }
-            reached = thread.seq_of(last);
+            reached = end;
         }
-        if events.len() == BATCH {
+        if more {
             continue;
         }
         if !announced {

@@ -2,7 +2,7 @@
 //!
 //! One run starts the local cloud with the release binaries of the functions, takes every figure, and prints each beside
 //! its target. It needs no network and about two minutes. Times are of this machine and of its other work: compare
-//! figures of one run with each other, not with those of another day. `docs/operations.md` says what they mean on AWS.
+//! figures of one run with each other, not with those of another day.
 //!
 //! | file | figures |
 //! |---|---|

@@ -4,6 +4,7 @@ use crate::support::backstage::ended;
 use crate::support::cloud::{
     ADA, AURORA, AURORA_NUMBER, BEN, BICI, BICI_NUMBER, CLEO, Cloud, DAN, SHARED_CONTACT, SHARED_PHONE, TAKEN,
 };
+use crate::support::socket::events;
 use domain::ids::ContactId;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -109,4 +110,25 @@ async fn a_conversation_that_ended_in_an_admins_hands_stays_theirs() {
     assert_eq!(stream.next().await.unwrap().name(), "initial");
     assert_eq!(stream.next().await.unwrap().name(), "ended");
     assert!(stream.next().await.is_none());
+}
+
+/// A contact may have a conversation that Ada took over beside others: those a colleague may catch up on, that one not.
+#[tokio::test]
+async fn catching_up_on_a_contact_leaves_out_what_another_admin_took_over() {
+    let cloud = Cloud::start().await;
+    for (email, expected) in [(ADA, 7), (BEN, 4)] {
+        let mut socket = cloud.socket(email).await;
+        socket.send(json!({"action": "subscribe", "lead_id": SHARED_CONTACT, "after_seq": 0})).await;
+        let mut seen = Vec::new();
+        loop {
+            let frame = socket.next().await.unwrap();
+            if frame["type"] == "subscribed" {
+                assert_eq!(frame["seq"], 7);
+                break;
+            }
+            seen.extend(events(&frame));
+        }
+        assert_eq!(seen.len(), expected, "{email}");
+        assert_eq!(seen.iter().any(|event| event["conversation_id"] == TAKEN), email == ADA);
+    }
 }

@@ -52,19 +52,15 @@ impl Model {
     }
 }
 
-fn texts(events: &[Event]) -> Vec<&str> {
-    let text = |event: &'_ Event| match &event.body {
-        EventBody::Message { .. } => (),
+fn text(event: &Event) -> &str {
+    match &event.body {
+        EventBody::Message { text, .. } => text,
         other => panic!("{other:?}"),
-    };
-    events
-        .iter()
-        .map(|event| {
-            text(event);
-            let EventBody::Message { text, .. } = &event.body else { unreachable!() };
-            text.as_str()
-        })
-        .collect()
+    }
+}
+
+fn texts(events: &[Event]) -> Vec<&str> {
+    events.iter().map(text).collect()
 }
 
 fn slice<'a>(all: &[&'a str], after: u64, limit: usize) -> Vec<&'a str> {

@@ -51,7 +51,8 @@ impl<'a> Client<'a> {
     }
 
     /// Reads until `last`, on connections that are cut at any place, in the middle of a frame too.
-    pub(super) async fn run_until(&mut self, last: u64, dice: &mut Dice) {
+    pub(super) async fn run_until(&mut self, last: u64, seed: u64) {
+        let mut dice = Dice::new(seed);
         while self.cursor() < last {
             // Mostly short: those are in the past when they are cut. The long ones come into the present.
             let length = if dice.below(4) == 0 { dice.between(40, 160) } else { dice.between(1, 25) };

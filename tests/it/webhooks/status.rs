@@ -1,8 +1,12 @@
 //! How far our messages got.
 
 use super::is_empty_twiml;
-use crate::support::cloud::{ADA, AURORA_NUMBER, BICI_LIVE, BICI_NUMBER, CLEO, Cloud, SHARED_CONTACT, SHARED_PHONE};
+use crate::support::cloud::{
+    ADA, AURORA_NUMBER, BICI, BICI_LIVE, BICI_NUMBER, CLEO, Cloud, SHARED_CONTACT, SHARED_PHONE,
+};
 use crate::support::twilio::STATUS;
+use domain::event::EventBody;
+use domain::sms::MessageStatus;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -57,6 +61,18 @@ async fn states_that_arrive_at_once_leave_the_furthest() {
     let states = ["read", "queued", "sent", "sending", "delivered"];
     join_all(states.map(|state| report(&cloud, SENT, state))).await;
     assert_eq!(delivery_status(&cloud).await, "read");
+}
+
+/// Of two callbacks at once, the one that is further along may be appended first.
+#[tokio::test]
+async fn states_in_the_wrong_order_in_the_log_show_the_furthest() {
+    let cloud = Cloud::start().await;
+    for status in [MessageStatus::Delivered, MessageStatus::Sent, MessageStatus::Undelivered] {
+        let body =
+            EventBody::SmsStatus { provider_id: SENT.to_owned(), message_seq: SENT_SEQ, status, error_code: None };
+        cloud.append(BICI, BICI_LIVE, body).await;
+        assert_eq!(delivery_status(&cloud).await, "delivered");
+    }
 }
 
 #[tokio::test]
