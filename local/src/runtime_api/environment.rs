@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -26,6 +26,10 @@ use super::dispatch::{Caller, Dispatcher, Invocation};
 use super::relay::{error_type, relay};
 use super::{Function, InvokeError, RESPONSE_LIMIT};
 use crate::http::system;
+
+/// Connections that may wait to be accepted. A child opens one for each invocation it can take, all at once when it
+/// starts, and others for its answers; one that finds no place looks open to it and is reset seconds later.
+const BACKLOG: u32 = 4096;
 
 /// The Runtime API of one child process. Dropping it fails whatever the child has not answered.
 pub(crate) struct Environment {
@@ -67,7 +71,9 @@ impl Drop for AbortOnDrop {
 impl Environment {
     /// Opens a port for one child process.
     pub(crate) async fn open(function: &Function) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let dispatcher = Arc::clone(function.dispatcher());
         let state = Arc::new(Shared {
