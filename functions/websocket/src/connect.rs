@@ -85,7 +85,7 @@ mod tests {
     fn the_protocol_named_back_is_never_the_token() {
         let event: ApiGatewayWebsocketProxyRequest = serde_json::from_value(serde_json::json!({
             "headers": {"Sec-WebSocket-Protocol": "bearer.a.b.c, chat.v1"},
-            "requestContext": {"routeKey": "$connect", "connectionId": "c="},
+            "requestContext": {"routeKey": "$connect", "connectionId": "c=", "connectedAt": 0, "requestTimeEpoch": 0},
         }))
         .unwrap();
         assert_eq!(protocols(&event).collect::<Vec<_>>(), ["bearer.a.b.c", "chat.v1"]);

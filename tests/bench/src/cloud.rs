@@ -71,7 +71,9 @@ impl Cloud {
     pub(crate) fn environment(&self, function: &str) -> Result<BTreeMap<String, String>> {
         let environment = self.functions.get(function);
         let mut environment = environment.ok_or("the functions' processes cannot be seen: this needs Linux")?.clone();
-        for name in ["AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_RUNTIME_API", "SWITCHBOARD_FUNCTION"] {
+        for name in
+            ["AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_RUNTIME_API", "SWITCHBOARD_FUNCTION", "SWITCHBOARD_LAUNCHED"]
+        {
             environment.remove(name);
         }
         Ok(environment)

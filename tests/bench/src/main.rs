@@ -35,7 +35,8 @@ use std::process::ExitCode;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
-/// Set where this program runs itself again as the local cloud.
+/// Set where this program runs itself again: as the local cloud, and by that as the launcher of a function's binary.
+const AGAIN: [&str; 2] = [CLOUD, "SWITCHBOARD_LAUNCHED"];
 const CLOUD: &str = "SWITCHBOARD_BENCH_CLOUD";
 
 const USAGE: &str = "usage: bench [--json] [--no-build]
@@ -43,7 +44,7 @@ const USAGE: &str = "usage: bench [--json] [--no-build]
   --no-build  measure the binaries that are there";
 
 fn main() -> ExitCode {
-    if std::env::var_os(CLOUD).is_some() {
+    if AGAIN.iter().any(|name| std::env::var_os(name).is_some()) {
         return local::main();
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
