@@ -1,8 +1,9 @@
 //! Measures Switchboard on this machine: `cargo run --release -p bench`, with `--json` for programs.
 //!
 //! One run starts the local cloud with the release binaries of the functions, takes every figure, and prints each beside
-//! its target. It needs no network and about two minutes. Times are of this machine and of its other work: compare
-//! figures of one run with each other, not with those of another day.
+//! its target. It needs no network and little more than a minute, after a first build that takes long: fat LTO of all
+//! functions. Times are of this machine and of its other work: compare figures of one run with each other, not with those
+//! of another day.
 //!
 //! | file | figures |
 //! |---|---|
