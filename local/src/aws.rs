@@ -17,6 +17,7 @@ use tower::ServiceExt;
 
 use crate::http::{self, system};
 use crate::invoke;
+use crate::kill_points::KillPoints;
 use crate::listeners;
 use crate::runtime_api::Functions;
 
@@ -31,6 +32,7 @@ impl Aws {
     /// Serves the routers on `port`, 0 for any.
     pub(crate) async fn start(
         port: u16,
+        kill_points: &KillPoints,
         routers: impl IntoIterator<Item = Router>,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, listeners::Error> {
@@ -40,7 +42,7 @@ impl Aws {
         let address = listener.local_addr().map_err(|error| listeners::Error::of(port, "--aws-port", error))?;
         let invoke = Arc::new(OnceLock::new());
         let late = Router::new().fallback(later).with_state(Arc::clone(&invoke));
-        let router = routers.into_iter().fold(late, Router::merge);
+        let router = kill_points.before(routers.into_iter().fold(late, Router::merge));
         let task = system::spawn(async move {
             if let Err(error) = http::serve(listener, router, listeners::stopped(stop)).await {
                 tracing::error!(%error, "the internal endpoint stopped");

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::data_dir::Fresh;
 use crate::environment::Environment;
 use crate::settings::Settings;
+use crate::{demo, simulate};
 
 const DEFAULT_PORT: u16 = 8000;
 
@@ -44,6 +45,9 @@ pub(crate) struct Cli {
     /// Disturb streams, connections and functions, repeatably by seed
     #[arg(long, value_name = "SEED")]
     pub(crate) chaos: Option<u64>,
+    /// Keep the messages of this queue and give them to nobody: `--hold ReplyQueue` silences the AI; may be repeated
+    #[arg(long, value_name = "QUEUE")]
+    pub(crate) hold: Vec<String>,
     /// One invocation at a time per function process, as on Lambda
     #[arg(long)]
     pub(crate) strict: bool,
@@ -64,6 +68,8 @@ pub(crate) enum Command {
     /// Send a correctly signed webhook to the running local cloud, as its provider would
     #[command(subcommand)]
     Simulate(Simulation),
+    /// Show a conversation live: a text message, the AI's answer, and a person who takes over and hands back
+    Demo(demo::Options),
 }
 
 /// Which webhook.
@@ -73,6 +79,10 @@ pub(crate) enum Simulation {
     Sms(Sms),
     /// Twilio: a message of ours got further
     SmsStatus(SmsStatus),
+    /// ElevenLabs: a customer calls, and the agent asks who it is
+    Call(simulate::Call),
+    /// ElevenLabs: a call is over
+    PostCall(simulate::PostCall),
 }
 
 /// A text message.
@@ -145,6 +155,7 @@ impl Cli {
             bin_dir: self.bin_dir.clone(),
             launcher: std::env::current_exe().ok(),
             chaos: self.chaos,
+            hold: self.hold.clone(),
             seed_ports: self.seed_ports,
         }
     }

@@ -1,5 +1,5 @@
 //! Starts and stops everything, in this order: ports, database, secrets, internal endpoint, functions, client port,
-//! demo data, streams, `info.json`, banner.
+//! demo data, streams, queues and schedules, `info.json`, banner.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,13 +17,16 @@ use crate::environment::{self, Environment};
 use crate::listeners::{self, Listeners};
 use crate::mail::Mailbox;
 use crate::process::{self, Children};
+use crate::queues::{self, Consumers, Queues};
 use crate::routes::{self, Local};
 use crate::runtime_api::Functions;
+use crate::schedules::{self, Schedules};
 use crate::seed::{self, Demo, SeedContext};
 use crate::settings::Settings;
+use crate::stand_ins::{self, StandIns};
 use crate::streams::{self, DeadLetters, StreamCounts, Streams};
 use crate::template::{Template, TemplateError};
-use crate::{http, info, logging, output, secrets, ws};
+use crate::{http, info, kill_points, logging, output, secrets, ws};
 
 /// How long requests may still run after the signal to stop, before their functions end.
 const GRACE: Duration = Duration::from_millis(500);
@@ -48,7 +51,13 @@ pub(crate) enum Error {
     #[error(transparent)]
     Streams(#[from] streams::Error),
     #[error(transparent)]
+    Queues(#[from] queues::Error),
+    #[error(transparent)]
+    Schedules(#[from] schedules::Error),
+    #[error(transparent)]
     Seed(#[from] seed::Error),
+    #[error(transparent)]
+    StandIns(#[from] stand_ins::Error),
     #[error("the local cloud cannot {0}")]
     Io(&'static str, #[source] std::io::Error),
 }
@@ -109,11 +118,15 @@ struct Cloud {
     servers: Vec<JoinHandle<()>>,
     children: Children,
     streams: Streams,
+    schedules: Schedules,
+    /// Until the end: what runs may still finish within the grace.
+    _consumers: Consumers,
 }
 
 impl Cloud {
     async fn stop(self) {
         drop(self.streams);
+        drop(self.schedules);
         self.stop.send_replace(true);
         let servers = async {
             for server in self.servers {
@@ -149,23 +162,34 @@ async fn start(cli: &Cli, environment: &Environment, data_dir: &Path) -> Result<
     let dynamodb = dynamodb::start(data_dir, &template.tables).await?;
     let secrets = secrets::load(data_dir, environment)?;
     let (mailbox, hub) = (Mailbox::open(data_dir), ws::Hub::default());
-    let routers = [mailbox.api(), secrets::router(&secrets), ws::management_router(hub.clone(), &template.stage)];
-    let aws = Aws::start(cli.aws_port, routers, stopped.clone()).await?;
+    let (base, public_base) = bases(cli, environment, &settings);
+    let context =
+        stand_ins::Context { data_dir, secrets: &secrets, base: &base, public_base: &public_base, settings: &settings };
+    let stand_ins = StandIns::open(&context, environment)?;
+    let management = ws::management_router(hub.clone(), &template.stage);
+    let routers = [mailbox.api(), secrets::router(&secrets), stand_ins.api(), management];
+    let aws = Aws::start(cli.aws_port, &dynamodb.kill_points, routers, stopped.clone()).await?;
 
-    let urls = urls(cli, environment, &settings, &aws, &dynamodb);
-    let variables = environment.for_functions(&template, variables(&urls, &template.stage));
+    let urls = urls(base, public_base, &settings, &aws, &dynamodb);
+    let variables = environment.for_functions(&template, variables(&urls, &template.stage, environment));
     let (functions, children) = process::start_all(&template, &settings, variables).await?;
     aws.serve_functions(functions.clone());
+    dynamodb.kill_points.aim_at(functions.clone());
 
     let dead_letters =
         DeadLetters::open(data_dir).map_err(|error| Error::Io("make the folder of its dead letters", error))?;
+    let queues = Queues::open(&template, &settings)?;
     let counts: Arc<OnceLock<StreamCounts>> = Arc::default();
     let local = Local {
         data_dir: data_dir.to_owned(),
         mailbox,
+        stand_ins,
         dead_letters: dead_letters.clone(),
         counters: Arc::clone(&dynamodb.counters),
+        delay: dynamodb.delay.clone(),
         streams: Arc::clone(&counts),
+        queues: queues.clone(),
+        kill_points: dynamodb.kill_points.clone(),
     };
     let websocket = ws::client_router(Arc::clone(&template), functions.clone(), Arc::clone(&settings), hub);
     let gateway = http::gateway(Arc::clone(&template), functions.clone(), Arc::clone(&settings));
@@ -173,12 +197,14 @@ async fn start(cli: &Cli, environment: &Environment, data_dir: &Path) -> Result<
     servers.push(aws.task);
 
     let demo = if cli.no_demo { Demo::default() } else { demo(&template, &settings, &urls, secrets).await? };
-    let streams = start_streams(&template, &dynamodb, &functions, &settings, &dead_letters)?;
+    let streams = start_streams(&template, &dynamodb, &functions, &settings, &dead_letters, &queues)?;
     let _ = counts.set(streams.counts.clone());
+    let consumers = queues::start(&template, &queues, &functions, &settings, &stopped)?;
+    let schedules = schedules::start(&template, &functions, &settings)?;
     info::write(data_dir, &demo.info, &urls).map_err(|error| Error::Io("write info.json", error))?;
     tracing::info!(port = settings.port, "ready");
-    output::say(&banner(&urls, data_dir, &demo));
-    Ok(Cloud { stop, servers, children, streams })
+    output::say(&banner(&urls, data_dir, &demo, environment));
+    Ok(Cloud { stop, servers, children, streams, schedules, _consumers: consumers })
 }
 
 fn start_streams(
@@ -187,15 +213,21 @@ fn start_streams(
     functions: &Functions,
     settings: &Settings,
     dead_letters: &DeadLetters,
+    queues: &Queues,
 ) -> Result<Streams, streams::Error> {
-    streams::start(template, &streams::Context { dynamodb, functions, settings, dead_letters })
+    streams::start(template, &streams::Context { dynamodb, functions, settings, dead_letters, queues })
 }
 
-fn urls(cli: &Cli, environment: &Environment, settings: &Settings, aws: &Aws, dynamodb: &Dynamodb) -> Urls {
+/// Where clients reach this machine, and where providers do.
+fn bases(cli: &Cli, environment: &Environment, settings: &Settings) -> (String, String) {
     let base = format!("http://localhost:{}", settings.port);
     let public = cli.public_base_url.as_deref().or_else(|| environment.get("PUBLIC_BASE_URL")).unwrap_or(&base);
+    (base.clone(), public.trim_end_matches('/').to_owned())
+}
+
+fn urls(base: String, public_base: String, settings: &Settings, aws: &Aws, dynamodb: &Dynamodb) -> Urls {
     Urls {
-        public_base: public.trim_end_matches('/').to_owned(),
+        public_base,
         websocket: format!("ws://localhost:{}/chat/ws", settings.port),
         aws: aws.url.clone(),
         dynamodb: dynamodb.url.clone(),
@@ -204,11 +236,11 @@ fn urls(cli: &Cli, environment: &Environment, settings: &Settings, aws: &Aws, dy
 }
 
 /// What makes functions talk to this machine.
-fn variables(urls: &Urls, stage: &str) -> BTreeMap<String, String> {
+fn variables(urls: &Urls, stage: &str, environment: &Environment) -> BTreeMap<String, String> {
     let Urls { public_base, websocket, aws, dynamodb, .. } = urls;
     [
         ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_ACCESS_KEY_ID", kill_points::ACCESS_KEY.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.clone()),
         ("AWS_ENDPOINT_URL_SESV2", aws.clone()),
@@ -219,8 +251,10 @@ fn variables(urls: &Urls, stage: &str) -> BTreeMap<String, String> {
         // As long as a function may run: like a Lambda, it never learns that its client left.
         ("STREAM_LEASE_SECONDS", "840".to_owned()),
     ]
+    .into_iter()
+    .chain(stand_ins::variables(aws, environment))
     .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    .collect()
 }
 
 async fn demo(
@@ -244,7 +278,7 @@ async fn demo(
     seed::run(&context).await
 }
 
-fn banner(urls: &Urls, data_dir: &Path, demo: &Demo) -> String {
+fn banner(urls: &Urls, data_dir: &Path, demo: &Demo, environment: &Environment) -> String {
     let Urls { base, public_base, websocket, aws, dynamodb } = urls;
     let mut banner = format!(
         "\nSwitchboard runs at {base}\n\n  WebSocket  {websocket}\n  Mail       {base}/local/mail\n  Metrics    {base}/local/metrics\n  \
@@ -254,6 +288,7 @@ fn banner(urls: &Urls, data_dir: &Path, demo: &Demo) -> String {
     if public_base != base {
         banner.push_str(&format!("  Public     {public_base}\n"));
     }
+    banner.push_str(&stand_ins::banner(base, public_base, environment));
     if !demo.banner.is_empty() {
         banner.push('\n');
         banner.push_str(demo.banner.trim_end());

@@ -5,6 +5,7 @@
 //! each poll would scan it), and nothing trims it.
 
 mod counting;
+mod delay;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use dynoxide::storage::Storage;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
+use crate::kill_points::KillPoints;
 use crate::template::Table;
 
 pub use counting::Counters;
+pub use delay::Delay;
 
 const FILE: &str = "dynamodb.sqlite";
 const TRIM_EVERY: Duration = Duration::from_secs(3600);
@@ -69,6 +72,10 @@ pub struct Dynamodb {
     pub db: Database,
     /// Requests per operation and table since the start.
     pub counters: Arc<Counters>,
+    /// Where the functions that use it are to die.
+    pub(crate) kill_points: KillPoints,
+    /// How slowly it answers.
+    pub delay: Delay,
     changes: watch::Receiver<u64>,
 }
 
@@ -134,8 +141,12 @@ async fn prepare(path: &Path, tables: &[Table]) -> Result<(Dynamodb, Arc<watch::
     let (wrote, changes) = watch::channel(0);
     let wrote = Arc::new(wrote);
     let counters = Arc::new(Counters::default());
-    let url = counting::serve(db.clone(), Arc::clone(&counters), Arc::clone(&wrote)).await?;
-    let dynamodb = Dynamodb { url, db, counters, changes };
+    let kill_points = KillPoints::default();
+    let delay = Delay::default();
+    let watched =
+        counting::Watched { counters: Arc::clone(&counters), kill_points: kill_points.clone(), delay: delay.clone() };
+    let url = counting::serve(db.clone(), watched, Arc::clone(&wrote)).await?;
+    let dynamodb = Dynamodb { url, db, counters, kill_points, delay, changes };
     Ok((dynamodb, wrote))
 }
 

@@ -9,12 +9,19 @@ use crate::template::Template;
 
 /// Settings of functions that the template leaves to the code's defaults; see `.env.example`.
 const KNOBS: &[&str] = &[
+    "CALLS_PER_MINUTE",
     "CODE_SECONDS",
+    "HUMAN_CONTROL_SECONDS",
+    "INITIATION_DEADLINE_SECONDS",
+    "LLM_SECONDS",
+    "SENDS_PER_MINUTE",
+    "SMS_PATIENCE_SECONDS",
     "STREAM_HEARTBEAT_SECONDS",
     "STREAM_PING_SECONDS",
     "STREAM_TOKEN_IN_QUERY",
     "TICKET_SECONDS",
     "TOKEN_SECONDS",
+    "WEBHOOKS_PER_MINUTE",
 ];
 
 /// Variables from all three places.

@@ -15,6 +15,8 @@ pub(crate) const FUNCTIONS: &[(&str, Main)] = &[
     ("live-stream", live_stream::main),
     ("websocket", websocket::main),
     ("fanout", fanout::main),
+    ("human-control", human_control::main),
+    ("replies", replies::main),
 ];
 
 /// Runs the function until the local cloud is gone.

@@ -1,11 +1,14 @@
 //! `info.json`: tells scripts and clients what is running. It exists exactly while the local cloud is ready.
 
+mod running;
+
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::cloud::Urls;
 use crate::files;
+pub(crate) use running::{Error, Organization, Running, User};
 
 /// Name of the file in the data folder.
 pub(crate) const FILE: &str = "info.json";

@@ -8,8 +8,12 @@
 //! |---|---|
 //! | `http`, `ws` | API Gateway |
 //! | `runtime_api`, `process`, `invoke` | Lambda |
-//! | `dynamodb`, `streams` | DynamoDB, event source mappings |
+//! | `dynamodb`, `streams` | DynamoDB, event source mappings, pipes |
+//! | `queues`, `schedules` | SQS FIFO queues, EventBridge schedules |
 //! | `mail`, `secrets` | SES, Secrets Manager |
+//! | `twilio`, `elevenlabs`, `llm` | the providers, see `stand_ins` |
+//!
+//! `kill_points` lets tests kill a function between any two of its calls.
 //!
 //! To add a service: a module with a `Router`, a line in `cloud` that merges it into the internal endpoint, and its
 //! `AWS_ENDPOINT_URL_*` variable there.
@@ -18,26 +22,34 @@ mod aws;
 mod cli;
 mod cloud;
 mod data_dir;
+mod demo;
 pub mod dynamodb;
+mod elevenlabs;
 mod environment;
 mod files;
 mod functions;
 pub mod http;
 mod info;
 pub mod invoke;
+mod kill_points;
 mod listeners;
+mod llm;
 mod logging;
 pub mod mail;
 mod output;
 pub mod process;
+pub mod queues;
 mod routes;
 pub mod runtime_api;
+pub mod schedules;
 mod secrets;
 mod seed;
 pub mod settings;
 mod simulate;
+mod stand_ins;
 pub mod streams;
 pub mod template;
+mod twilio;
 pub mod ws;
 
 use std::process::ExitCode;
@@ -59,6 +71,7 @@ pub fn main() -> ExitCode {
 fn start(cli: cli::Cli) -> ExitCode {
     let failed = match &cli.command {
         Some(cli::Command::Simulate(simulation)) => simulate::run(simulation).err().map(|e| output::chain(&e)),
+        Some(cli::Command::Demo(options)) => demo::run(options).err().map(|e| output::chain(&e)),
         None => cloud::run(cli).err().map(|e| output::chain(&e)),
     };
     match failed {

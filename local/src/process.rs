@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::http::{self, system};
+use crate::kill_points;
 use crate::runtime_api::{Function, Functions, Spec};
 use crate::settings::Settings;
 use crate::template::{self, Mode, Template};
@@ -248,6 +249,7 @@ fn environment(
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
+    kill_points::sign(&mut environment, &function.binary);
     if settings.strict {
         environment.remove("AWS_LAMBDA_MAX_CONCURRENCY");
     } else {

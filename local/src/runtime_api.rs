@@ -165,6 +165,11 @@ impl Function {
         answer.await.unwrap_or(Err(InvokeError::Crashed))
     }
 
+    /// Kills the processes of the function, as `kill -9` would; new ones start at once.
+    pub(crate) fn kill(&self) {
+        self.dispatcher.kill();
+    }
+
     pub(crate) fn dispatcher(&self) -> &Arc<Dispatcher> {
         &self.dispatcher
     }

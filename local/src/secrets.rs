@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::environment::Environment;
-use crate::files;
+use crate::{files, seed};
 
 /// Id of the secret: its name in the template.
 const SECRET_ID: &str = "Secrets";
@@ -66,13 +66,20 @@ pub(crate) fn load(data_dir: &Path, environment: &Environment) -> Result<BTreeMa
 
 type Make = fn() -> Result<String, Error>;
 
-fn generated() -> [(&'static str, Make); 4] {
+fn generated() -> [(&'static str, Make); 11] {
     [
         ("JWT_SECRET", || text(64, ALPHANUMERIC)),
         ("SETUP_TOKEN", || text(32, ALPHANUMERIC)),
-        // The forms of Twilio's; invented, they open nothing.
+        // The forms of the providers'; invented, they open nothing but the stand-ins.
         ("TWILIO_ACCOUNT_SID", || Ok(format!("AC{}", text(32, HEX)?))),
         ("TWILIO_AUTH_TOKEN", || text(32, HEX)),
+        ("TWILIO_PHONE_NUMBER", || Ok(seed::DEFAULT_NUMBER.to_owned())),
+        ("ELEVENLABS_API_KEY", || Ok(format!("sk_{}", text(48, HEX)?))),
+        ("ELEVENLABS_AGENT_ID", || Ok(format!("agent_{}", text(28, HEX)?))),
+        ("ELEVENLABS_PHONE_NUMBER_ID", || Ok(format!("phnum_{}", text(28, HEX)?))),
+        ("ELEVENLABS_CONVERSATION_INITIATION_WEBHOOK_SECRET", || Ok(format!("whsec_{}", text(32, ALPHANUMERIC)?))),
+        ("ELEVENLABS_POST_CALL_WEBHOOK_SECRET", || Ok(format!("wsec_{}", text(32, ALPHANUMERIC)?))),
+        ("LLM_API_KEY", || Ok(format!("sk-local-{}", text(32, ALPHANUMERIC)?))),
     ]
 }
 
@@ -140,6 +147,7 @@ mod tests {
         assert_eq!(first["JWT_SECRET"].len(), 64);
         assert!(first["TWILIO_ACCOUNT_SID"].starts_with("AC") && first["TWILIO_ACCOUNT_SID"].len() == 34);
         assert_eq!(first["TWILIO_SHARED_KEYS"], "");
+        assert!(first["ELEVENLABS_POST_CALL_WEBHOOK_SECRET"].starts_with("wsec_"));
 
         let given = crate::environment::with(&[("JWT_SECRET", "mine")]);
         let second = load(folder.path(), &given).unwrap();

@@ -16,6 +16,8 @@ use identity::verifier::TokenError;
 use serde_json::{Value, json};
 use store::{Store, StoreError};
 
+use crate::elevenlabs::INITIATION_HEADER;
+
 /// What the demo data is made with.
 #[derive(Clone)]
 pub(crate) struct SeedContext {
@@ -85,6 +87,14 @@ const BICI: DemoOrganization = DemoOrganization {
     region: "CA",
     phone_number: "+14165550120",
 };
+
+/// The stack's own number, for who has none: that of the organization that seed B is about.
+pub(crate) const DEFAULT_NUMBER: &str = BICI.phone_number;
+
+/// Numbers of the demo's organizations, by their ids.
+pub(crate) fn numbers() -> BTreeMap<&'static str, &'static str> {
+    [&AURORA, &BICI].map(|organization| (organization.id, organization.phone_number)).into()
+}
 
 /// A person of the demo.
 struct DemoUser {
@@ -183,6 +193,11 @@ async fn info(context: &SeedContext, store: &Store, users: &[(&DemoUser, String)
         "contacts": conversations::contacts(store).await?,
         "conversations": conversations::list(store).await?,
         "twilio": {"account_sid": secret("TWILIO_ACCOUNT_SID"), "auth_token": secret("TWILIO_AUTH_TOKEN")},
+        "elevenlabs": {
+            "initiation_headers": {INITIATION_HEADER: secret("ELEVENLABS_CONVERSATION_INITIATION_WEBHOOK_SECRET")},
+            "post_call_secret": secret("ELEVENLABS_POST_CALL_WEBHOOK_SECRET"),
+            "agent_id": secret("ELEVENLABS_AGENT_ID"),
+        },
     }))
 }
 
@@ -206,7 +221,10 @@ fn banner(context: &SeedContext, users: &[(&DemoUser, String)]) -> String {
          curl -N {base}/api/conversation/{conversation}/stream -H \"Authorization: Bearer $TOKEN\"\n\
          Seed B, a contact's stream, then (in another terminal) a text message:\n  \
          curl -N \"{base}/api/stream/conversation/{lead}?load=true&organizationId={bici}\" -H \"Authorization: Bearer $BICI_TOKEN\"\n  \
-         cargo run -- simulate sms \"Is my bike ready?\" --from {phone} --to {number}",
+         cargo run -- simulate sms \"Is my bike ready?\" --from {phone} --to {number}\n  \
+         cargo run -- simulate call --from {phone} --to {number}\n\
+         All of seed B in one go, with a person who takes over:\n  \
+         cargo run -- demo",
         lead = conversations::SHARED_CONTACT,
         bici = BICI.id,
         phone = conversations::SHARED_PHONE,

@@ -20,6 +20,8 @@ pub struct Settings {
     pub launcher: Option<PathBuf>,
     /// Seed of the disturbances, when there shall be any.
     pub chaos: Option<u64>,
+    /// Queues whose messages nobody gets.
+    pub hold: Vec<String>,
     /// Also listen on the ports that the seeds' clients expect.
     pub seed_ports: bool,
 }
@@ -45,6 +47,7 @@ mod tests {
             bin_dir: None,
             launcher: None,
             chaos: None,
+            hold: Vec::new(),
             seed_ports: false,
         }
     }

@@ -2,13 +2,13 @@
 //!
 //! One loop per mapping, since the embedded database has one shard per table: batches of a mapping never overlap, which
 //! is also a right schedule for a `ParallelizationFactor` above 1. Delivery is at least once, in stream order, and goes
-//! on after a restart where it stopped. A pipe to a queue will be a second consumer beside `poller`, with the same
-//! `filter`, `record` and `position`.
+//! on after a restart where it stopped. A pipe to a queue is such a loop too, with a queue in place of the function.
 
 mod chaos;
 mod dead_letters;
 mod delivery;
 pub mod filter;
+mod pipe;
 mod poller;
 mod position;
 mod record;
@@ -25,15 +25,17 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::dynamodb::Dynamodb;
+use crate::queues::Queues;
 use crate::runtime_api::{Function, Functions};
 use crate::settings::Settings;
 use crate::template::{self, StreamMapping, Table, Template};
 
+pub(crate) use chaos::Chaos;
 pub use dead_letters::DeadLetters;
 pub(crate) use dead_letters::list;
+pub(crate) use delivery::{Invoke, failed_items};
 
-use chaos::Chaos;
-use delivery::{Counts, Delivery, Invoke};
+use delivery::{Counts, Delivery};
 use filter::{Pattern, PatternError};
 use poller::Poller;
 use position::Position;
@@ -49,7 +51,7 @@ pub enum Error {
     #[error("a stream filter is wrong")]
     Filter(#[from] PatternError),
     /// The template names a function or table that is not there.
-    #[error("the stream mapping of {0} names a function or table that does not exist")]
+    #[error("the stream mapping or pipe {0} names a function or table that does not exist")]
     Missing(String),
 }
 
@@ -61,10 +63,10 @@ pub struct Streams {
     _tasks: JoinSet<()>,
 }
 
-/// Counts since the start, by function.
+/// Counts since the start, by function or pipe.
 #[derive(Debug, Clone)]
 pub struct StreamCounts {
-    by_function: Arc<BTreeMap<String, Arc<Counts>>>,
+    by_reader: Arc<BTreeMap<String, Arc<Counts>>>,
 }
 
 /// What [`start`] needs besides the template.
@@ -77,31 +79,39 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// Where goes what is given up.
     pub dead_letters: &'a DeadLetters,
+    /// Where the pipes lead.
+    pub queues: &'a Queues,
 }
 
-/// Starts a loop for every stream mapping of the template.
+/// Starts a loop for every stream mapping and every pipe of the template.
 ///
 /// # Errors
 ///
 /// Fails if a mapping names what is not there, or the data folder cannot be written.
 pub fn start(template: &Template, context: &Context<'_>) -> Result<Streams, Error> {
     let (mut counts, mut tasks) = (BTreeMap::new(), JoinSet::new());
+    let mut readers = Vec::new();
     for mapping in &template.stream_mappings {
-        let missing = || Error::Missing(mapping.function.clone());
-        let table = template.tables.iter().find(|table| table.name == mapping.table).ok_or_else(missing)?;
-        let function = context.functions.get(&mapping.function).ok_or_else(missing)?;
-        let poller = poller(mapping, table, invoke(function), context)?;
-        counts.insert(mapping.function.clone(), Arc::clone(&poller.delivery.counts));
+        let function = context.functions.get(&mapping.function);
+        let function = function.ok_or_else(|| Error::Missing(mapping.function.clone()))?;
+        readers.push((mapping.clone(), invoke(function)));
+    }
+    readers.extend(template.pipes.iter().map(|pipe| (pipe::mapping(pipe), pipe::sink(pipe, context.queues))));
+    for (mapping, invoke) in readers {
+        let table = template.tables.iter().find(|table| table.name == mapping.table);
+        let table = table.ok_or_else(|| Error::Missing(mapping.function.clone()))?;
+        let poller = poller(&mapping, table, invoke, context)?;
+        counts.insert(mapping.function, Arc::clone(&poller.delivery.counts));
         tasks.spawn(poller.run());
     }
-    Ok(Streams { counts: StreamCounts { by_function: Arc::new(counts) }, _tasks: tasks })
+    Ok(Streams { counts: StreamCounts { by_reader: Arc::new(counts) }, _tasks: tasks })
 }
 
 impl StreamCounts {
     /// `{"fanout": {"invocations": 1, ...}}`.
     #[must_use]
     pub fn json(&self) -> Value {
-        let counts = |(function, counts): (&String, &Arc<Counts>)| {
+        let counts = |(reader, counts): (&String, &Arc<Counts>)| {
             let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
             let json = json!({
                 "invocations": load(&counts.invocations),
@@ -109,13 +119,14 @@ impl StreamCounts {
                 "failures": load(&counts.failures),
                 "dead_letters": load(&counts.dead_letters),
             });
-            (function.clone(), json)
+            (reader.clone(), json)
         };
-        self.by_function.iter().map(counts).collect::<serde_json::Map<_, _>>().into()
+        self.by_reader.iter().map(counts).collect::<serde_json::Map<_, _>>().into()
     }
 }
 
-fn invoke(function: &Function) -> Invoke {
+/// Calls the function with an event.
+pub(crate) fn invoke(function: &Function) -> Invoke {
     let function = function.clone();
     Arc::new(move |payload: Bytes| {
         let function = function.clone();

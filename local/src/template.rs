@@ -10,7 +10,10 @@ mod fold;
 mod functions;
 mod model;
 mod node;
+mod pipes;
+mod queues;
 mod resolve;
+mod schedules;
 mod streams;
 mod tables;
 #[cfg(test)]
@@ -22,14 +25,16 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 pub use error::TemplateError;
-pub use model::{Cors, Function, Mode, Route, StreamMapping, Table, Template, WebsocketApi};
-pub use resolve::stream_arn;
+pub use model::{
+    Cors, DeadLetterPolicy, Deduplication, Fifo, Function, Mode, Pipe, Queue, QueueMapping, Route, Schedule,
+    StreamMapping, Table, Template, WebsocketApi,
+};
+pub use resolve::{queue_arn, stream_arn};
 
 use node::{Node, join};
 use resolve::Resolver;
 
-/// Resources that only matter in the cloud. A queue is here because a dead-letter queue is a file locally; one with
-/// a consumer needs its own arm.
+/// Resources that only matter in the cloud.
 const IGNORED_TYPES: &[&str] = &[
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::Dashboard",
@@ -38,7 +43,6 @@ const IGNORED_TYPES: &[&str] = &[
     "AWS::IAM::Role",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
-    "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
     "AWS::SSM::Parameter",
     "AWS::SecretsManager::Secret",
@@ -144,6 +148,8 @@ impl Reader<'_> {
         }
         self.check_one_rest_api()?;
         check_mappings(&template)?;
+        queues::check(&template)?;
+        pipes::check(&template)?;
         check_routes(&template)?;
         Ok(template)
     }
@@ -190,6 +196,8 @@ impl Reader<'_> {
             }
             "AWS::DynamoDB::Table" => template.tables.push(tables::read(name, &self.properties(resource)?)?),
             "AWS::Serverless::Function" => self.function(template, name, resource)?,
+            "AWS::SQS::Queue" => template.queues.push(queues::read(name, &self.queue_properties(resource)?)?),
+            "AWS::Pipes::Pipe" => template.pipes.push(pipes::read(name, &self.properties(resource)?)?),
             known if IGNORED_TYPES.contains(&known) => {}
             known if IGNORED_FAMILIES.iter().any(|family| known.starts_with(family)) => {}
             other => return Err(kind.error(format!("the local cloud does not understand {other}"))),
@@ -218,12 +226,22 @@ impl Reader<'_> {
         template.functions.push(declared.function);
         template.routes.extend(declared.routes);
         template.stream_mappings.extend(declared.stream_mappings);
+        template.queue_mappings.extend(declared.queue_mappings);
+        template.schedules.extend(declared.schedules);
         Ok(())
     }
 
     fn properties(&self, resource: &Node) -> Result<Node, TemplateError> {
         let properties = resource.required("Properties")?;
         self.resolver.node(&properties.place, &properties.value)
+    }
+
+    /// All properties of a queue have defaults.
+    fn queue_properties(&self, resource: &Node) -> Result<Node, TemplateError> {
+        match resource.get("Properties") {
+            Some(_) => self.properties(resource),
+            None => Ok(Node { place: join(&resource.place, "Properties"), value: Value::Object(Map::new()) }),
+        }
     }
 
     /// The binary of the function with this ARN.

@@ -5,6 +5,7 @@ mod invitations;
 mod organization;
 mod people;
 mod setup;
+mod voice_agent;
 
 use crate::support::cloud::Cloud;
 use reqwest::{Method, RequestBuilder};

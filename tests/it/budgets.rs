@@ -1,7 +1,11 @@
-//! What each thing costs, in requests: exact, so that a change that makes something dearer has to say so here.
+//! What each thing costs, in requests: exact, so that a change that makes something dearer has to say so here. What follows
+//! from an event off the request path has a budget of its own; the other clouds here do without it.
 
 use crate::support::backstage::said;
-use crate::support::cloud::{ADA, AURORA, BEN, BICI_LIVE, BICI_NUMBER, CLEO, Cloud, DAN, LIVE, SHARED_PHONE};
+use crate::support::cloud::{
+    ADA, AURORA, BEN, BICI_LIVE, BICI_NUMBER, CLEO, Cloud, DAN, LIVE, SHARED_CONTACT, SHARED_PHONE,
+};
+use crate::support::elevenlabs::{Call, STARTED};
 use crate::support::socket::{Socket, events};
 use crate::support::twilio::Sms;
 use serde_json::{Value, json};
@@ -55,7 +59,7 @@ async fn watcher(cloud: &Cloud, email: &str, conversation: &str) -> Socket {
 
 /// A cloud whose stream has nothing left to deliver: the greeting came last. The socket is to be kept.
 async fn at_rest() -> (Cloud, Socket) {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut socket = cloud.socket(CLEO).await;
     assert!(socket.drain().await.is_empty());
     (cloud, socket)
@@ -66,31 +70,35 @@ const SMS_READS: u64 = 6;
 /// For the readers of the conversation, of its contact and of the inbox.
 const TOPICS: u64 = 3;
 
+/// The count of the organization's webhooks, and the entry in its inbox.
+const COUNTED: (&str, u64) = ("EphemeralTable UpdateItem", 1);
+const KEPT: (&str, u64) = ("EphemeralTable PutItem", 1);
+
 #[tokio::test]
-async fn an_incoming_message_costs_six_reads_one_transaction_and_three_topic_queries() {
-    let cloud = Cloud::start().await;
+async fn an_incoming_message_costs_six_reads_three_writes_and_three_topic_queries() {
+    let cloud = Cloud::silent().await;
     let mut socket = watcher(&cloud, CLEO, BICI_LIVE).await;
     let before = spent(&cloud).await;
     let sms = Sms::new(SHARED_PHONE, BICI_NUMBER, "What does this cost?");
     assert_eq!(cloud.sms(&sms).await.status(), 200);
     socket.until("sms_received").await;
     let transaction = [("CoreTable TransactWriteItems", 1), ("EphemeralTable TransactWriteItems", 1)];
-    let message =
-        costs([("CoreTable GetItem", SMS_READS), ("EphemeralTable Query", TOPICS), transaction[0], transaction[1]]);
+    let reads = [("CoreTable GetItem", SMS_READS), ("EphemeralTable Query", TOPICS)];
+    let message = costs([reads[0], reads[1], transaction[0], transaction[1], COUNTED, KEPT]);
     assert_eq!(spent_since(&cloud, &before).await, message);
 
     // The second delivery is refused by its marker, which then tells where the first one went.
     let before = spent(&cloud).await;
     assert_eq!(cloud.sms(&sms).await.status(), 200);
-    let duplicate =
-        costs([("CoreTable GetItem", SMS_READS), ("EphemeralTable GetItem", 1), transaction[0], transaction[1]]);
+    let reads = [("CoreTable GetItem", SMS_READS), ("EphemeralTable GetItem", 1)];
+    let duplicate = costs([reads[0], reads[1], transaction[0], transaction[1], COUNTED, KEPT]);
     assert_eq!(spent_since(&cloud, &before).await, duplicate);
     assert!(socket.drain().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_first_message_makes_contact_and_conversation_with_two_transactions() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut inbox = cloud.socket(CLEO).await;
     inbox.send(json!({"action": "subscribe", "inbox": true})).await;
     inbox.until("subscribed").await;
@@ -104,8 +112,100 @@ async fn a_first_message_makes_contact_and_conversation_with_two_transactions() 
         ("CoreTable TransactWriteItems", 2),
         ("EphemeralTable TransactWriteItems", 1),
         ("EphemeralTable Query", TOPICS),
+        COUNTED,
+        KEPT,
     ]);
     assert_eq!(spent_since(&cloud, &before).await, first);
+}
+
+#[tokio::test]
+async fn what_an_agent_is_told_of_a_caller_costs_two_reads() {
+    let (cloud, _socket) = at_rest().await;
+    let agent = cloud.voice().agent_id;
+    for (caller, called, reads) in [
+        // Whose number, and whose agent where the number is nobody's; then the organization with its caller.
+        (SHARED_PHONE, BICI_NUMBER, 2),
+        ("+14155550167", BICI_NUMBER, 2),
+        ("anonymous", BICI_NUMBER, 2),
+        (SHARED_PHONE, "+14155550000", 2),
+    ] {
+        let before = spent(&cloud).await;
+        cloud.told_of(caller, called).await;
+        assert_eq!(spent_since(&cloud, &before).await, costs([("CoreTable BatchGetItem", reads)]), "{caller} {called}");
+    }
+    let before = spent(&cloud).await;
+    let body = json!({"caller_id": SHARED_PHONE, "called_number": "+14155550000", "agent_id": format!("{agent}0")});
+    assert_eq!(cloud.initiation(&body).send().await.unwrap().status(), 200);
+    assert_eq!(spent_since(&cloud, &before).await, costs([("CoreTable BatchGetItem", 1)]), "a call of nobody's");
+}
+
+#[tokio::test]
+async fn the_news_of_a_call_cost_a_transaction_for_every_thirty_turns() {
+    let cloud = Cloud::silent().await;
+    let mut socket = cloud.socket(CLEO).await;
+    socket.send(json!({"action": "subscribe", "lead_id": SHARED_CONTACT})).await;
+    socket.until("subscribed").await;
+    assert!(socket.drain().await.is_empty());
+    let told = async |socket: &mut Socket, count: usize| {
+        let mut seen = 0;
+        while seen < count {
+            seen += events(&socket.next().await.unwrap()).len();
+        }
+    };
+    for (turns, parts) in [(4, 1), (60, 3)] {
+        let mut news = Call::new(&format!("conv_{turns}"), SHARED_PHONE, BICI_NUMBER).of_turns(turns).news();
+        // Two calls of one second would have to agree on an id.
+        news["data"]["metadata"]["start_time_unix_secs"] = (STARTED + turns as u64).into();
+        let before = spent(&cloud).await;
+        cloud.call_over(&news).await;
+        told(&mut socket, turns + 2).await;
+        let mut spent = spent_since(&cloud, &before).await;
+        // How the stream cuts its batches is its own affair.
+        spent.remove("EphemeralTable Query");
+        let call = costs([
+            // Whose number.
+            ("CoreTable BatchGetItem", 1),
+            // Whose settings, the call, the contact by number (two records), the timeline, the conversation; then both
+            // heads for each part.
+            ("CoreTable GetItem", 6 + 2 * parts),
+            ("CoreTable TransactWriteItems", 1 + parts),
+            ("EphemeralTable TransactWriteItems", 1 + parts),
+            // Which conversation the call is.
+            ("CoreTable PutItem", 1),
+            // Whether it was done already, and that it is this worker's turn.
+            ("EphemeralTable GetItem", 1),
+            ("EphemeralTable PutItem", 1 + KEPT.1),
+            // The count, and the verdict.
+            ("EphemeralTable UpdateItem", 2),
+        ]);
+        assert_eq!(spent, call, "{turns} turns");
+    }
+}
+
+#[tokio::test]
+async fn what_follows_from_a_message_that_wants_no_answer_costs_six_reads_and_the_briefing() {
+    let cloud = Cloud::start().await;
+    let mut socket = watcher(&cloud, CLEO, BICI_LIVE).await;
+    let done = cloud.followed_up().await;
+    let before = spent(&cloud).await;
+    cloud.text(SHARED_PHONE, BICI_NUMBER, "HELP").await;
+    socket.until("sms_received").await;
+    cloud.follow_ups(done + 1).await;
+    let message = costs([
+        // The message's own; then the organization, the conversation, the timeline.
+        ("CoreTable GetItem", SMS_READS + 3),
+        // What is unsent, and the latest of the contact.
+        ("CoreTable Query", 2),
+        // The briefing as it was, and as it is.
+        ("CoreTable BatchGetItem", 1),
+        ("CoreTable UpdateItem", 1),
+        ("CoreTable TransactWriteItems", 1),
+        ("EphemeralTable TransactWriteItems", 1),
+        ("EphemeralTable Query", TOPICS),
+        COUNTED,
+        KEPT,
+    ]);
+    assert_eq!(spent_since(&cloud, &before).await, message);
 }
 
 #[tokio::test]
@@ -147,7 +247,7 @@ const LOOK: Duration = Duration::from_millis(100);
 #[tokio::test]
 async fn an_idle_stream_costs_one_read_for_each_look_and_nothing_else() {
     let look = format!("STREAM_POLL_INTERVAL_MS={}", LOOK.as_millis());
-    let cloud = Cloud::with(&["--env", &look, "--env", "STREAM_HEARTBEAT_SECONDS=0.5"]).await;
+    let cloud = Cloud::silent_with(&["--env", &look, "--env", "STREAM_HEARTBEAT_SECONDS=0.5"]).await;
     let mut streams =
         [cloud.stream(LIVE, ADA, None).await, cloud.contact_stream("worker_919325590143", "", BEN, None).await];
     for stream in &mut streams {
@@ -172,7 +272,7 @@ async fn an_idle_stream_costs_one_read_for_each_look_and_nothing_else() {
 
 #[tokio::test]
 async fn a_stream_reads_the_log_once_for_news_and_not_again() {
-    let cloud = Cloud::with(&["--env", "STREAM_POLL_INTERVAL_MS=100"]).await;
+    let cloud = Cloud::silent_with(&["--env", "STREAM_POLL_INTERVAL_MS=100"]).await;
     let mut stream = cloud.stream(LIVE, ADA, None).await;
     stream.until("initial").await;
     let before = spent(&cloud).await;
@@ -186,7 +286,7 @@ async fn a_stream_reads_the_log_once_for_news_and_not_again() {
 #[tokio::test]
 async fn a_message_to_many_sockets_is_one_post_each_and_three_queries_in_all() {
     const WATCHERS: usize = 12;
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut sockets = Vec::new();
     for number in 0..WATCHERS {
         sockets.push(watcher(&cloud, [ADA, BEN, DAN][number % 3], LIVE).await);

@@ -78,7 +78,7 @@ fn numbers(frames: &[Value], field: &str) -> Vec<u64> {
 
 #[tokio::test]
 async fn records_missing_from_a_batch_are_read_from_the_log() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (store, tenant) = (cloud.store().await, cloud.tenant(AURORA).await);
     let id = open(&tenant, "conv_1", PHONE, Medium::Chat).await;
     write(&tenant, &id, &["2", "3", "4", "5", "6"]).await;
@@ -102,7 +102,7 @@ async fn records_missing_from_a_batch_are_read_from_the_log() {
 
 #[tokio::test]
 async fn two_conversations_of_a_contact_in_one_batch_come_in_the_contacts_order() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (store, tenant) = (cloud.store().await, cloud.tenant(AURORA).await);
     // The later one sorts first.
     let voice = open(&tenant, "conv_voice", PHONE, Medium::Voice).await;
@@ -128,7 +128,7 @@ async fn two_conversations_of_a_contact_in_one_batch_come_in_the_contacts_order(
 
 #[tokio::test]
 async fn poison_in_the_stream_holds_nobody_up() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut socket = cloud.socket(ADA).await;
     socket.subscribe(LIVE, None).await;
     socket.until("subscribed").await;
@@ -148,7 +148,7 @@ async fn poison_in_the_stream_holds_nobody_up() {
 
 #[tokio::test]
 async fn what_cannot_be_told_is_reported_and_the_rest_is_told() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (store, tenant) = (cloud.store().await, cloud.tenant(AURORA).await);
     for name in ["conv_bad", "conv_good"] {
         let id = open(&tenant, name, PHONE, Medium::Chat).await;
@@ -177,7 +177,7 @@ async fn what_cannot_be_told_is_reported_and_the_rest_is_told() {
 
 #[tokio::test]
 async fn an_event_too_large_for_a_frame_is_named_instead() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut socket = cloud.socket(ADA).await;
     socket.subscribe(LIVE, None).await;
     socket.until("subscribed").await;

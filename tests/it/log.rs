@@ -73,7 +73,7 @@ fn numbers(thread: &Thread, events: &[Event]) -> Vec<u64> {
 #[tokio::test]
 async fn six_writers_at_once_leave_no_gap_and_a_live_reader_misses_nothing() {
     const MESSAGES: u64 = 300;
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let id = open(&tenant, "conv_1", PHONE, Medium::Chat).await;
     let thread = Thread::Conversation(id.clone());
@@ -91,7 +91,7 @@ async fn six_writers_at_once_leave_no_gap_and_a_live_reader_misses_nothing() {
 
 #[tokio::test]
 async fn a_contacts_timeline_is_the_union_of_two_conversations_written_at_once() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let chat = open(&tenant, "conv_chat", PHONE, Medium::Chat).await;
     let voice = open(&tenant, "conv_voice", PHONE, Medium::Voice).await;
@@ -120,7 +120,7 @@ fn incoming(sid: usize, from: &str) -> IncomingSms {
 
 #[tokio::test]
 async fn twenty_first_messages_at_once_make_one_contact_and_one_conversation() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let at = now();
 
@@ -137,7 +137,7 @@ async fn twenty_first_messages_at_once_make_one_contact_and_one_conversation() {
 
 #[tokio::test]
 async fn one_number_in_two_organizations_in_the_same_second_is_two_conversations() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let (a, b) = (cloud.tenant("org-a").await, cloud.tenant("org-b").await);
     let at = now();
     let write = |tenant: &Tenant, text: &'static str| {
@@ -152,7 +152,7 @@ async fn one_number_in_two_organizations_in_the_same_second_is_two_conversations
         }
     };
 
-    let (of_a, of_b) = join(write(&a, "for a"), write(&b, "for b")).await;
+    let (of_a, of_b) = Box::pin(join(write(&a, "for a"), write(&b, "for b"))).await;
 
     assert_ne!(of_a, of_b);
     for (tenant, other, own_id, foreign_id, text) in [(&a, &b, &of_a, &of_b, "for a"), (&b, &a, &of_b, &of_a, "for b")]
@@ -169,7 +169,7 @@ async fn one_number_in_two_organizations_in_the_same_second_is_two_conversations
 
 #[tokio::test]
 async fn a_message_after_a_silent_day_ends_the_old_conversation_and_opens_another() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let (today, yesterday) = (now(), now().plus_seconds(-25 * 3600));
     let first = tenant
@@ -198,10 +198,15 @@ async fn a_message_after_a_silent_day_ends_the_old_conversation_and_opens_anothe
 
 #[tokio::test]
 async fn what_has_ended_takes_no_message_but_still_learns_of_deliveries() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let at = now();
-    let sent = EventBody::SmsSent { text: "hello".into(), from: phone("+14155550110"), provider_id: "SM1".into() };
+    let sent = EventBody::SmsSent {
+        text: "hello".into(),
+        from: phone("+14155550110"),
+        provider_id: Some("SM1".into()),
+        answers: 0,
+    };
     let append = Append::new(vec![sent, ended()], at);
     let opened = tenant.append_sms(new_conversation(PHONE, Medium::Sms, at), append).await.unwrap();
     let Appended::New { conversation: old, .. } = opened else { panic!("not new") };

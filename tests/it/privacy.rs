@@ -26,6 +26,17 @@ impl Secrets {
         assert!(text.len() >= 6, "{what}: {text}");
         self.0.push((what, text));
     }
+
+    fn assert_in_no_log(&self, cloud: &Cloud) {
+        let (logs, errors) = (cloud.logs(), std::fs::read_to_string(cloud.data().join("stderr.txt")).unwrap());
+        for (what, secret) in &self.0 {
+            for text in [&logs, &errors] {
+                let line = text.lines().find(|line| holds(line, secret));
+                assert!(line.is_none(), "{what}, {secret}: {}", line.unwrap_or_default());
+            }
+        }
+        assert!(!logs.contains("panicked"));
+    }
 }
 
 async fn post(cloud: &Cloud, path: &str, body: &Value) -> Value {
@@ -58,6 +69,33 @@ async fn messages(cloud: &Cloud, secrets: &mut Secrets) {
     cloud.sms_status("SM00000000000000000000000000000002", BICI_NUMBER, SHARED_PHONE, "delivered").await;
     secrets.add("the account's token", &cloud.info.twilio.as_ref().unwrap().auth_token);
     secrets.add("a message's text", TEXT);
+}
+
+/// The AI answers, providers fail in every way there is, and a person takes over, writes and hands back.
+async fn replies(cloud: &Cloud, secrets: &mut Secrets) {
+    const CUSTOMER: &str = "+14155550994";
+    for kind in ["fail", "rate_limit", "garbage", "empty", "stop_after"] {
+        cloud.fault("llm", json!({"kind": kind, "times": 1, "contains": "Who tunes"})).await;
+    }
+    for kind in ["fail", "drop_response", "rate_limit"] {
+        cloud.fault("twilio", json!({"kind": kind, "times": 1, "number": CUSTOMER})).await;
+    }
+    cloud.text(CUSTOMER, BICI_NUMBER, &format!("Who tunes my {TEXT}?")).await;
+    cloud.texted(CUSTOMER, 1).await;
+    cloud
+        .human_control("join", json!({"phoneNumber": CUSTOMER, "agentName": "Ludwiga", "handoffReason": TEXT}), CLEO)
+        .await;
+    cloud.human_control("send-message", json!({"phoneNumber": CUSTOMER, "message": "Marimbas too."}), CLEO).await;
+    cloud.human_control("leave", json!({"phoneNumber": CUSTOMER, "summary": "Vibraphone sold"}), CLEO).await;
+    cloud.fault("twilio", json!({"kind": "opted_out", "number": CUSTOMER})).await;
+    cloud.text(CUSTOMER, BICI_NUMBER, &format!("And my other {TEXT}?")).await;
+    cloud.settled().await;
+    secrets.add("a customer's number", "4155550994");
+    secrets.add("a prompt", "You answer text messages");
+    for word in ["Marimbas", "Vibraphone", "Ludwiga", "Who tunes", "No language model"] {
+        secrets.add("words of an agent, a customer or the AI", word);
+    }
+    secrets.add("the model's key", cloud.secret("LLM_API_KEY").expose());
 }
 
 /// People sign in, up and out, rightly and wrongly.
@@ -179,14 +217,20 @@ async fn logs_tell_what_happened_and_nothing_of_what_was_said_or_by_whom() {
     assert!(lines.iter().any(|line| line["span"]["route"] == "$default"), "frames of the WebSocket");
     assert!(lines.iter().any(|line| line["span"]["organization"] == AURORA), "organizations");
 
-    let errors = std::fs::read_to_string(cloud.data().join("stderr.txt")).unwrap();
-    for (what, secret) in &secrets.0 {
-        for text in [&logs, &errors] {
-            let line = text.lines().find(|line| holds(line, secret));
-            assert!(line.is_none(), "{what}, {secret}: {}", line.unwrap_or_default());
-        }
+    secrets.assert_in_no_log(&cloud);
+}
+
+#[tokio::test]
+async fn logs_of_replies_tell_nothing_of_prompts_answers_and_agents_words() {
+    let knobs = ["--time-scale", "120", "--env", "LOG_LEVEL=debug", "--env", "SMS_PATIENCE_SECONDS=1"];
+    let cloud = Cloud::with(&knobs).await;
+    let mut secrets = Secrets(Vec::new());
+    replies(&cloud, &mut secrets).await;
+    let logs = cloud.logs();
+    for line in ["a follow-up failed", "followed up", "a message was not sent", "an agent wrote", "taken over"] {
+        assert!(logs.contains(line), "{line}");
     }
-    assert!(!logs.contains("panicked"));
+    secrets.assert_in_no_log(&cloud);
 }
 
 /// Whether a line says it, in any case of letters. Six digits stand in many a time by chance, so a code counts as a word.

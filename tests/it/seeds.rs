@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 /// Seed A's browser monitor, with nothing but the cookie of a sign-in (U5): history, new messages, the end.
 #[tokio::test]
 async fn seed_as_monitor_shows_a_conversation_until_it_ends() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let base_url = cloud.info.base_url.as_str();
     let mut client = Client::spawn(node().await.args(["seed-a/run-monitor.js", base_url, ADA, PASSWORD]));
 
@@ -42,7 +42,7 @@ async fn seed_as_monitor_shows_a_conversation_until_it_ends() {
 /// Seed A's Python client: `json.loads` of every `data:` line (A26), and A24's command line around it.
 #[tokio::test]
 async fn seed_as_python_client_reads_every_line_until_the_end() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let arguments = ["seed-a/test_conversation_stream.py", cloud.token(ADA), LIVE, &cloud.info.base_url];
     let mut client = Client::spawn(python().await.args(arguments));
 
@@ -64,7 +64,7 @@ async fn seed_as_python_client_reads_every_line_until_the_end() {
 /// Seed A's curl recipes (A25).
 #[tokio::test]
 async fn seed_as_curl_recipes_work() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut snapshot = Client::spawn(&mut recipe("seed-a/snapshot.curl", &cloud));
     let answer = snapshot.json().await;
     assert_eq!((&answer["success"], &answer["conversation"]["conversation_id"]), (&json!(true), &json!(LIVE)));
@@ -90,7 +90,7 @@ async fn seed_as_curl_recipes_work() {
 /// drops what is not of its organization (B03), and its URL has the phone number's `+` as it is (B05).
 #[tokio::test]
 async fn seed_bs_page_shows_the_history_a_text_message_a_call_and_a_takeover() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let known = cloud.snapshot(BICI_LIVE, CLEO).await;
     // A lead that the page knows by another id is found by the number.
     for lead in [SHARED_CONTACT, "lead_42"] {
@@ -110,7 +110,12 @@ async fn seed_bs_page_shows_the_history_a_text_message_a_call_and_a_takeover() {
         assert_eq!(client.json().await, json!(["setCallActive", true]));
 
         let agent_id = UserId::parse(&cloud.user(CLEO).id).unwrap();
-        let takeover = EventBody::HumanControlStarted { agent_id, agent_name: "Cleo".to_owned(), reason: None };
+        let takeover = EventBody::HumanControlStarted {
+            agent_id,
+            agent_name: "Cleo".to_owned(),
+            reason: None,
+            lease_seconds: 7200,
+        };
         cloud.happens(BICI, BICI_LIVE, takeover).await;
         assert_eq!(client.json().await, json!(["setHumanControlActive", true]));
     }

@@ -39,7 +39,7 @@ async fn write(cloud: &Cloud, tenant: &Tenant, last: u64, ahead: u64, seen: &wat
 #[tokio::test]
 async fn two_thousand_messages_reach_a_client_that_is_cut_and_swaps_transports_once_each_in_order() {
     const LAST: u64 = BEFORE + 2000;
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let tenant = cloud.tenant(BICI).await;
     let seen = watch::Sender::new(BEFORE);
     let mut client = Client::new(&cloud, CLEO, BICI_LIVE, BEFORE, &seen);
@@ -53,7 +53,7 @@ async fn two_thousand_messages_reach_a_client_that_is_cut_and_swaps_transports_o
 #[tokio::test]
 async fn the_same_client_loses_nothing_to_chaos() {
     const LAST: u64 = BEFORE + 300;
-    let cloud = Cloud::with(&["--chaos", "7"]).await;
+    let cloud = Cloud::silent_with(&["--chaos", "7"]).await;
     let tenant = cloud.tenant(BICI).await;
     let seen = watch::Sender::new(BEFORE);
     let mut client = Client::new(&cloud, CLEO, BICI_LIVE, BEFORE, &seen);
@@ -64,7 +64,7 @@ async fn the_same_client_loses_nothing_to_chaos() {
 
 #[tokio::test]
 async fn twenty_deliveries_of_one_message_at_once_are_one_message_and_twenty_times_200() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let sms = Sms::new("+14155550166", BICI_NUMBER, "once");
     let answers = join_all((0..20).map(|_| cloud.sms(&sms))).await;
     assert!(answers.iter().all(|answer| answer.status() == 200));

@@ -2,6 +2,8 @@
 //!
 //! The folder is `tests/vectors`, or the one that `SWITCHBOARD_VECTORS` names: any files of the same format do.
 
+mod llm;
+
 use aws_lambda_events::event::apigw::{
     ApiGatewayProxyRequest, ApiGatewayV2httpRequest, ApiGatewayWebsocketProxyRequest,
 };
@@ -16,6 +18,9 @@ use identity::jwks::Jwks;
 use identity::password::{self, PasswordHash, Verdict};
 use identity::token::Keyring;
 use identity::verifier::{AudienceClaim, Keys, Policy, Verifier};
+use providers::elevenlabs;
+use providers::elevenlabs::webhook::{InitiationRequest, PostCall};
+use providers::llm::sse::SseParser;
 use providers::twilio::signature::{SignedRequest, SigningKeys, verify};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -82,6 +87,74 @@ fn twilio_signature_vectors() {
         let answer = verify(&request, &keys);
         if answer.is_ok() != flag(row, "expected_valid") {
             wrong.push(format!("{}: {answer:?} ({})", text(row, "id"), text(row, "note")));
+        }
+    }
+    all_right(&wrong);
+}
+
+#[test]
+fn elevenlabs_signature_vectors() {
+    let file = read("elevenlabs_signature.json");
+    let mut wrong = Vec::new();
+    for row in rows(&file, "vectors") {
+        let now = Timestamp::from_millis(row["now"].as_i64().unwrap() * 1000);
+        let secrets = [Secret::new(text(row, "secret"))];
+        let answer = elevenlabs::signature::verify(row["header"].as_str(), text(row, "body").as_bytes(), &secrets, now);
+        if answer.is_ok() != flag(row, "expected_valid") {
+            wrong.push(format!("{}: {answer:?} ({})", text(row, "id"), text(row, "note")));
+        }
+    }
+    all_right(&wrong);
+}
+
+#[test]
+fn elevenlabs_payload_vectors() {
+    let file = read("webhook_payloads/elevenlabs.json");
+    let mut wrong = Vec::new();
+    let mut news = 0;
+    for (name, payload) in file.as_object().unwrap() {
+        if !name.starts_with("post_call") && !name.starts_with("call_initiation_failure") {
+            continue;
+        }
+        news += 1;
+        if let Err(error) = PostCall::parse(payload.to_string().as_bytes()) {
+            wrong.push(format!("{name}: {error}"));
+        }
+    }
+    assert_ne!(news, 0, "no news of calls in the file");
+    let asked = InitiationRequest::parse(file["init_request"].to_string().as_bytes());
+    if !asked.as_ref().is_ok_and(|asked| asked.caller_id.is_some() && asked.called_number.is_some()) {
+        wrong.push(format!("init_request: {asked:?}"));
+    }
+    all_right(&wrong);
+}
+
+/// Type, data and last id of every event of a stream that comes in pieces of this size, and its reconnection time.
+fn sse_events(bytes: &[u8], piece: usize) -> (Vec<(String, String, String)>, Option<u64>) {
+    let mut parser = SseParser::new();
+    let mut events = Vec::new();
+    for piece in bytes.chunks(piece) {
+        let more = parser.push(piece).unwrap();
+        events.extend(more.into_iter().map(|event| (event.kind, event.data, event.id)));
+    }
+    (events, parser.retry())
+}
+
+#[test]
+fn sse_parse_vectors() {
+    let file = read("sse_parse.json");
+    let mut wrong = Vec::new();
+    for row in rows(&file, "vectors") {
+        let bytes = STANDARD.decode(text(row, "bytes_base64")).unwrap();
+        let part = |event: &Value, name: &str| text(event, name).to_owned();
+        let events = row["expected_events"].as_array().unwrap().iter();
+        let events = events.map(|event| (part(event, "type"), part(event, "data"), part(event, "lastEventId")));
+        let expected = (events.collect::<Vec<_>>(), row["expected_retry"].as_u64());
+        for piece in [1, 2, 3, 7, bytes.len().max(1)] {
+            let read = sse_events(&bytes, piece);
+            if read != expected {
+                wrong.push(format!("{} in pieces of {piece}: {read:?}", text(row, "id")));
+            }
         }
     }
     all_right(&wrong);

@@ -1,6 +1,13 @@
-//! What Twilio tells us: refused unless it is Twilio's, recorded once, answered with TwiML that sends nothing.
+//! What Twilio and ElevenLabs tell us: refused unless it is theirs, recorded once, answered at once.
 
+mod elevenlabs;
+mod elevenlabs_owner;
+mod elevenlabs_refused;
+mod elevenlabs_storm;
+mod inbox;
 mod incoming;
+mod initiation;
+mod limits;
 mod refused;
 mod status;
 

@@ -41,7 +41,7 @@ async fn assert_works(mut socket: Socket) {
 
 #[tokio::test]
 async fn each_way_to_show_who_one_is_opens_the_socket() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let token = cloud.token(ADA);
     assert_works(with_query(&cloud, &format!("token={token}")).await.unwrap()).await;
     let ticket = ticket(&cloud, json!({})).await;
@@ -60,7 +60,7 @@ async fn each_way_to_show_who_one_is_opens_the_socket() {
 
 #[tokio::test]
 async fn without_a_good_token_there_is_no_socket() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let refused = async |query: &str| with_query(&cloud, query).await.err();
     assert_eq!(refused("").await, Some(401), "nothing");
     assert_eq!(refused("token=").await, Some(401), "an empty token");
@@ -92,7 +92,7 @@ async fn without_a_good_token_there_is_no_socket() {
 
 #[tokio::test]
 async fn connected_is_the_first_frame_however_fast_the_client_speaks() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for _ in 0..15 {
         let mut socket = with_query(&cloud, &format!("token={}", cloud.token(ADA))).await.unwrap();
         socket.send(json!({"action": "ping"})).await;
@@ -104,7 +104,7 @@ async fn connected_is_the_first_frame_however_fast_the_client_speaks() {
 
 #[tokio::test]
 async fn a_subscriber_gets_what_it_missed_then_subscribed_then_what_happens() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut socket = cloud.socket(ADA).await;
     socket.subscribe(LIVE, Some(2)).await;
     let missed = socket.next().await.unwrap();
@@ -124,7 +124,7 @@ async fn a_subscriber_gets_what_it_missed_then_subscribed_then_what_happens() {
 
 #[tokio::test]
 async fn a_contact_is_followed_over_all_conversations() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut socket = cloud.socket(CLEO).await;
     socket.send(json!({"action": "subscribe", "lead_id": SHARED_CONTACT, "after_seq": 0})).await;
     let missed = socket.next().await.unwrap();
@@ -142,7 +142,7 @@ async fn a_contact_is_followed_over_all_conversations() {
 
 #[tokio::test]
 async fn the_inbox_tells_of_every_conversation_but_not_what_one_may_not_read() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (mut ada, mut ben) = (cloud.socket(ADA).await, cloud.socket(BEN).await);
     for socket in [&mut ada, &mut ben] {
         socket.send(json!({"action": "subscribe", "inbox": true})).await;
@@ -167,7 +167,7 @@ async fn the_inbox_tells_of_every_conversation_but_not_what_one_may_not_read() {
 
 #[tokio::test]
 async fn after_unsubscribing_nothing_more_comes() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (mut stays, mut leaves) = (cloud.socket(ADA).await, cloud.socket(BEN).await);
     for socket in [&mut stays, &mut leaves] {
         socket.subscribe(LIVE, None).await;
@@ -187,7 +187,7 @@ async fn after_unsubscribing_nothing_more_comes() {
 
 #[tokio::test]
 async fn frames_that_nobody_knows_are_answered_and_the_connection_stays() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut socket = cloud.socket(ADA).await;
     for frame in [
         json!({"action": "shout"}),

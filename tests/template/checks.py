@@ -17,6 +17,7 @@ MANAGED_POLICIES = {
     "service-role/AWSLambdaBasicExecutionRole": "writes the function's own log",
     "AWSXrayWriteOnlyAccess": "sends traces; X-Ray has no resources to name",
     "service-role/AWSLambdaDynamoDBExecutionRole": "lets Lambda itself read the stream",
+    "service-role/AWSLambdaSQSQueueExecutionRole": "lets Lambda itself take jobs from the queue",
     "service-role/AmazonAPIGatewayPushToCloudWatchLogs": "lets API Gateway write access logs",
 }
 # Action that may have Resource '*': reason. Each must carry a Condition.
@@ -25,8 +26,19 @@ ANY_RESOURCE = {"ses:SendEmail": "identities of the sandbox include the recipien
 PART_OF_ARN = {"execute-api:ManageConnections": "/*/@connections/*"}
 WRITES = re.compile(r"dynamodb:(Put|Update|Delete|BatchWrite|TransactWrite|PartiQL)")
 READ_ONLY_ON_CORE = {"fanout": "a writer on the stream it reads feeds itself for ever"}
+# Functions that append to the log, and what the one transaction of `store::append` may hold: a lease goes with its control.
+APPENDERS = ["admin", "human-control", "replies", "webhooks"]
+APPEND = {"CoreTable": ["GetItem", "PutItem", "Query", "UpdateItem", "DeleteItem"], "EphemeralTable": ["PutItem"]}
 WITHOUT_RIGHTS = {"console": "serves embedded pages to anybody"}
 RESERVED = {"live-stream": "open streams must not starve the rest", "webhooks": "must always find room"}
+SCHEDULED = {"replies": "nobody else ends abandoned takeovers and sends messages whose sender died"}
+# What the role of a pipe from a table's stream to a queue may do, and on what.
+PIPE_READS = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+PIPE_WRITES = {"sqs:SendMessage"}
+# Lambda's advice: a message stays hidden for six times as long as its function may run.
+VISIBILITY_FACTOR = 6
+# More readers of one DynamoDB stream are throttled.
+STREAM_READERS = 2
 # A buffered REST or WebSocket integration is cut after this.
 INTEGRATION_SECONDS = 29
 
@@ -43,6 +55,8 @@ ALARMS = {
     ("Throttles", "WebhooksFunction"),
     ("IteratorAge", "FanoutFunction"),
     ("ApproximateNumberOfMessagesVisible", "FanoutDeadLetters"),
+    ("ApproximateNumberOfMessagesVisible", "ReplyDeadLetters"),
+    ("ApproximateAgeOfOldestMessage", "ReplyQueue"),
     ("5XXError", "AWS::StackName"),
 }
 
@@ -115,6 +129,162 @@ def buffered_timeouts(project: Project) -> list[str]:
         timeout = properties.get("Timeout", shared)
         if buffered and timeout > INTEGRATION_SECONDS:
             problems.append(f"{name} may run {timeout} s, but its API gives up after {INTEGRATION_SECONDS} s")
+    return problems
+
+
+# --- Queues, pipes, schedules ------------------------------------------------------------------------------------------
+
+
+def _names(reference) -> str:
+    """The logical id that a Ref or GetAtt names."""
+    if not isinstance(reference, dict):
+        return text(reference)
+    return reference.get("Ref") or reference.get("Fn::GetAtt", [""])[0]
+
+
+def _own_events(project: Project, kind: str):
+    """Each event of one kind: name of the function, its properties, those of the event."""
+    for name, function in project.resources(FUNCTION).items():
+        for event in function["Properties"].get("Events", {}).values():
+            if event["Type"] == kind:
+                yield name, function["Properties"], event["Properties"]
+
+
+def queues(project: Project) -> list[str]:
+    """A queue that a function takes jobs from gives each job again until it is a dead letter, and never while it is being
+    done; jobs of one conversation stay in order; the function knows which attempt is the last."""
+    problems = []
+    all_queues = project.resources("AWS::SQS::Queue")
+    shared = project.template["Globals"]["Function"]
+    for name, function, event in _own_events(project, "SQS"):
+        queue = _names(event["Queue"])
+        properties = all_queues.get(queue, {}).get("Properties", {})
+        timeout = function.get("Timeout", shared["Timeout"])
+        if not properties.get("FifoQueue"):
+            problems.append(f"{queue} keeps no order")
+        visibility = properties.get("VisibilityTimeout", 30)
+        if visibility < VISIBILITY_FACTOR * timeout:
+            problems.append(f"{queue} hides a job for {visibility} s, but {name} may run {timeout} s")
+        if "ReportBatchItemFailures" not in event.get("FunctionResponseTypes", []):
+            problems.append(f"{name} cannot give back a single job of {queue}")
+        if event.get("BatchSize") != 1 and properties.get("FifoQueue"):
+            problems.append(f"{name} takes several jobs of {queue} at once: one that fails holds back the others")
+        redrive = properties.get("RedrivePolicy", {})
+        letters = _names(redrive.get("deadLetterTargetArn"))
+        target = all_queues.get(letters, {}).get("Properties")
+        if target is None:
+            problems.append(f"{queue} has no dead-letter queue: a job that fails blocks its conversation")
+            continue
+        if bool(target.get("FifoQueue")) != bool(properties.get("FifoQueue")):
+            problems.append(f"{letters} is not of the kind of {queue}")
+        if target.get("MessageRetentionPeriod", 0) <= properties.get("MessageRetentionPeriod", 345600):
+            problems.append(f"{letters} forgets as early as {queue}")
+        told = function.get("Environment", {}).get("Variables", {}).get("REPLY_ATTEMPTS")
+        if told != str(redrive.get("maxReceiveCount")):
+            problems.append(f"{queue} gives up after {redrive.get('maxReceiveCount')} attempts, {name} is told {told}")
+    return problems + [
+        f"{name} is readable to whoever has the disk"
+        for name, it in all_queues.items()
+        if not it["Properties"].get("SqsManagedSseEnabled")
+    ]
+
+
+def pipes(project: Project) -> list[str]:
+    """A pipe takes from a table's stream what the code marks, groups it by conversation, finds repeats by the record's
+    id, goes on after a failure, and its role may do that and nothing more."""
+    problems = []
+    mark = re.search(r'pub const FOLLOW_UP: &str = "(\w+)";', project.rust)
+    found = project.resources("AWS::Pipes::Pipe")
+    if found and not mark:
+        return ["shared/store/src/keys.rs has no FOLLOW_UP"]
+    for name, pipe in found.items():
+        properties = pipe["Properties"]
+        source, target = properties["Source"], properties["Target"]
+        parameters = properties.get("SourceParameters", {})
+        patterns = [json.loads(it["Pattern"]) for it in parameters.get("FilterCriteria", {}).get("Filters", [])]
+        if not patterns:
+            problems.append(f"{name} moves every record")
+        for pattern in patterns:
+            image = pattern.get("dynamodb", {}).get("NewImage", {})
+            if set(image) != {mark[1]} or pattern.get("eventName") != ["INSERT"]:
+                problems.append(f"{name} looks for {', '.join(image) or 'nothing'}, the store marks {mark[1]}")
+        stream = parameters.get("DynamoDBStreamParameters", {})
+        if stream.get("OnPartialBatchItemFailure") != "AUTOMATIC_BISECT":
+            problems.append(f"{name} gives up a whole batch for one record")
+        if stream.get("StartingPosition") != "TRIM_HORIZON":
+            problems.append(f"{name} misses what is written while it is being made")
+        sqs = properties.get("TargetParameters", {}).get("SqsQueueParameters", {})
+        if sqs.get("MessageGroupId") != f"$.dynamodb.NewImage.{mark[1]}.S":
+            problems.append(f"{name} groups by {sqs.get('MessageGroupId')}")
+        if sqs.get("MessageDeduplicationId") != "$.eventID":
+            problems.append(f"{name} finds repeats by {sqs.get('MessageDeduplicationId')}")
+        problems += _pipe_rights(project, name, _names(properties["RoleArn"]), {text(source): PIPE_READS, text(target): PIPE_WRITES})
+    return problems
+
+
+def _pipe_rights(project: Project, name: str, role: str, wanted: dict[str, set]) -> list[str]:
+    """The pipe's role is for pipes of this account, and allows what is wanted: actions by resource."""
+    problems = []
+    trust = project.translated("AWS::IAM::Role")[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    for statement in as_list(trust):
+        if statement.get("Principal") != {"Service": "pipes.amazonaws.com"}:
+            problems.append(f"{role} can be taken by {text(statement.get('Principal'))}")
+        if "aws:SourceAccount" not in text(statement.get("Condition", {})):
+            problems.append(f"{role} can be taken by pipes of other accounts")
+    has: dict[str, set] = {}
+    for owner, statement in _statements(project):
+        if owner == role:
+            for resource in as_list(statement["Resource"]):
+                has.setdefault(text(resource), set()).update(as_list(statement["Action"]))
+    for resource in sorted(wanted.keys() | has.keys()):
+        for action in sorted(has.get(resource, set()) - wanted.get(resource, set())):
+            problems.append(f"{role} may {action} on {resource}, which {name} does not need")
+        for action in sorted(wanted.get(resource, set()) - has.get(resource, set())):
+            problems.append(f"{name} needs {action} on {resource}")
+    return problems
+
+
+def stream_readers(project: Project) -> list[str]:
+    """No table's stream has more readers than DynamoDB serves."""
+    readers: dict[str, list[str]] = {}
+    for name, _, event in _own_events(project, "DynamoDB"):
+        readers.setdefault(text(event["Stream"]), []).append(name)
+    for name, pipe in project.resources("AWS::Pipes::Pipe").items():
+        readers.setdefault(text(pipe["Properties"]["Source"]), []).append(name)
+    return [
+        f"{stream} has {len(names)} readers, {', '.join(names)}: {STREAM_READERS} are served"
+        for stream, names in readers.items()
+        if len(names) > STREAM_READERS
+    ]
+
+
+def schedules(project: Project) -> list[str]:
+    """The functions listed above run every minute, by a rule that is on and may invoke them."""
+    problems = []
+    rules = project.translated("AWS::Events::Rule")
+    permissions = project.translated("AWS::Lambda::Permission").values()
+    for binary, reason in SCHEDULED.items():
+        function = f"{pascal(binary)}Function"
+        own = [
+            (name, it["Properties"])
+            for name, it in rules.items()
+            if any(_names(target["Arn"]) == function for target in it["Properties"].get("Targets", []))
+        ]
+        if not own:
+            problems.append(f"{function} has no schedule: {reason}")
+        for name, rule in own:
+            if rule.get("ScheduleExpression") != "rate(1 minute)":
+                problems.append(f"{function} runs at {rule.get('ScheduleExpression')}, not every minute")
+            if rule.get("State", "ENABLED") != "ENABLED":
+                problems.append(f"the schedule of {function} is off")
+            allowed = any(
+                it["Properties"]["Principal"] == "events.amazonaws.com"
+                and _names(it["Properties"].get("SourceArn")) == name
+                and _names(it["Properties"]["FunctionName"]) == function
+                for it in permissions
+            )
+            if not allowed:
+                problems.append(f"{name} may not invoke {function}")
     return problems
 
 
@@ -192,6 +362,19 @@ def core_readers(project: Project) -> list[str]:
         if name in roles and "CoreTable" in text(statement["Resource"])
         for action in as_list(statement["Action"])
         if WRITES.match(action)
+    ]
+
+
+def appenders(project: Project) -> list[str]:
+    """The functions listed above may do all that an append can need: DynamoDB refuses a transaction as a whole."""
+    has = {(name, table, action) for name, it in _statements(project) for table in APPEND
+           if f'["{table}", "Arn"]' in text(it["Resource"]) for action in as_list(it["Action"])}  # fmt: skip
+    return [
+        f"{pascal(binary)}Function may not dynamodb:{action} on {table}, which an append can need"
+        for binary in APPENDERS
+        for table, actions in APPEND.items()
+        for action in actions
+        if (f"{pascal(binary)}FunctionRole", table, f"dynamodb:{action}") not in has
     ]
 
 
@@ -380,6 +563,10 @@ def environment(project: Project) -> list[str]:
             for name in groups[group]
             if f'"{name}"' not in project.rust
         ]
+    # What runtime::environment and the functions ask for by name, some of it only in tests of the reader itself.
+    asked = re.findall(r'environment\s*\.(?:text|required|secret|number|seconds|flag)\("([A-Z][A-Z0-9_]+)"', project.rust)
+    asked += re.findall(r'self\s*\.(?:text|required|secret|number|seconds|flag)\("([A-Z][A-Z0-9_]+)"', project.rust)
+    problems += [f"{name} is read, but not in .env.example" for name in sorted(set(asked) - set(names))]
     return problems
 
 
@@ -388,9 +575,14 @@ ALL = [
     translation_lints,
     streaming_routes,
     buffered_timeouts,
+    queues,
+    pipes,
+    stream_readers,
+    schedules,
     layout,
     least_privilege,
     core_readers,
+    appenders,
     without_rights,
     reserved_concurrency,
     log_retention,

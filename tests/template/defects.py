@@ -46,6 +46,31 @@ def stream(project: Project) -> dict:
     return function(project, "Fanout")["Events"]["ConversationEvents"]["Properties"]
 
 
+def queue(project: Project) -> dict:
+    """The properties of the reply queue."""
+    return resource(project, "ReplyQueue")
+
+
+def jobs(project: Project) -> dict:
+    """The properties of the reply queue's consumption."""
+    return function(project, "Replies")["Events"]["Jobs"]["Properties"]
+
+
+def pipe(project: Project) -> dict:
+    """The properties of the pipe to the reply queue."""
+    return resource(project, "ReplyPipe")
+
+
+def pipe_statements(project: Project) -> list[dict]:
+    """The policy statements of the pipe's role."""
+    return resource(project, "ReplyPipeRole")["Policies"][0]["PolicyDocument"]["Statement"]
+
+
+def pipe_filter(project: Project) -> dict:
+    """The pipe's one filter."""
+    return pipe(project)["SourceParameters"]["FilterCriteria"]["Filters"][0]
+
+
 def discard(project: Project, start: str) -> None:
     """Removes the files whose path begins so."""
     project.files = {file for file in project.files if not file.startswith(start)}
@@ -160,6 +185,164 @@ ALL = [
         "WebsocketFunction may run 60 s",
     ),
     Defect(
+        "jobs without an order",
+        checks.queues,
+        lambda p: queue(p).pop("FifoQueue"),
+        "ReplyQueue keeps no order",
+    ),
+    Defect(
+        "a job that is given again while it is being done",
+        checks.queues,
+        lambda p: queue(p).update(VisibilityTimeout=90),
+        "ReplyQueue hides a job for 90 s, but RepliesFunction may run 60 s",
+    ),
+    Defect(
+        "a function that outgrows its queue",
+        checks.queues,
+        lambda p: function(p, "Replies").update(Timeout=120),
+        "ReplyQueue hides a job for 360 s, but RepliesFunction may run 120 s",
+    ),
+    Defect(
+        "a batch that fails as a whole",
+        checks.queues,
+        lambda p: jobs(p).pop("FunctionResponseTypes"),
+        "cannot give back a single job",
+    ),
+    Defect(
+        "several jobs at once",
+        checks.queues,
+        lambda p: jobs(p).update(BatchSize=10),
+        "RepliesFunction takes several jobs of ReplyQueue",
+    ),
+    Defect(
+        "a queue that never gives up",
+        checks.queues,
+        lambda p: queue(p).pop("RedrivePolicy"),
+        "ReplyQueue has no dead-letter queue",
+    ),
+    Defect(
+        "dead letters of another kind",
+        checks.queues,
+        lambda p: resource(p, "ReplyDeadLetters").pop("FifoQueue"),
+        "ReplyDeadLetters is not of the kind",
+    ),
+    Defect(
+        "dead letters that go before anybody looks",
+        checks.queues,
+        lambda p: resource(p, "ReplyDeadLetters").update(MessageRetentionPeriod=86400),
+        "ReplyDeadLetters forgets as early",
+    ),
+    Defect(
+        "a function that counts attempts in its own way",
+        checks.queues,
+        lambda p: queue(p)["RedrivePolicy"].update(maxReceiveCount=5),
+        "gives up after 5 attempts, RepliesFunction is told 3",
+    ),
+    Defect(
+        "a queue in the clear",
+        checks.queues,
+        lambda p: queue(p).pop("SqsManagedSseEnabled"),
+        "ReplyQueue is readable",
+    ),
+    Defect(
+        "a pipe that looks for another mark than the store makes",
+        checks.pipes,
+        lambda p: pipe_filter(p).update(Pattern=pipe_filter(p)["Pattern"].replace("follow_up", "followup")),
+        "ReplyPipe looks for followup, the store marks follow_up",
+    ),
+    Defect(
+        "a pipe for changes too",
+        checks.pipes,
+        lambda p: pipe_filter(p).update(Pattern=pipe_filter(p)["Pattern"].replace('"INSERT"', '"INSERT","MODIFY"')),
+        "ReplyPipe looks for",
+    ),
+    Defect(
+        "a pipe without a filter",
+        checks.pipes,
+        lambda p: pipe(p)["SourceParameters"].pop("FilterCriteria"),
+        "ReplyPipe moves every record",
+    ),
+    Defect(
+        "a pipe that one record stops",
+        checks.pipes,
+        lambda p: pipe(p)["SourceParameters"]["DynamoDBStreamParameters"].pop("OnPartialBatchItemFailure"),
+        "ReplyPipe gives up a whole batch",
+    ),
+    Defect(
+        "a pipe that begins too late",
+        checks.pipes,
+        lambda p: pipe(p)["SourceParameters"]["DynamoDBStreamParameters"].update(StartingPosition="LATEST"),
+        "ReplyPipe misses what is written",
+    ),
+    Defect(
+        "a pipe that mixes conversations",
+        checks.pipes,
+        lambda p: pipe(p)["TargetParameters"]["SqsQueueParameters"].update(MessageGroupId="all"),
+        "ReplyPipe groups by all",
+    ),
+    Defect(
+        "a pipe that finds no repeats",
+        checks.pipes,
+        lambda p: pipe(p)["TargetParameters"]["SqsQueueParameters"].pop("MessageDeduplicationId"),
+        "ReplyPipe finds repeats by None",
+    ),
+    Defect(
+        "a pipe with more rights than it needs",
+        checks.pipes,
+        lambda p: pipe_statements(p)[0]["Action"].append("dynamodb:GetItem"),
+        "ReplyPipeRole may dynamodb:GetItem",
+    ),
+    Defect(
+        "a pipe that may send to another queue",
+        checks.pipes,
+        lambda p: pipe_statements(p)[1].update(Resource={"Fn::GetAtt": ["ReplyDeadLetters", "Arn"]}),
+        "ReplyPipeRole may sqs:SendMessage on",
+    ),
+    Defect(
+        "a pipe that may not send",
+        checks.pipes,
+        lambda p: pipe_statements(p).pop(),
+        "ReplyPipe needs sqs:SendMessage",
+    ),
+    Defect(
+        "a pipe's role for everybody's pipes",
+        checks.pipes,
+        lambda p: resource(p, "ReplyPipeRole")["AssumeRolePolicyDocument"]["Statement"][0].pop("Condition"),
+        "ReplyPipeRole can be taken by pipes of other accounts",
+    ),
+    Defect(
+        "a pipe's role for functions",
+        checks.pipes,
+        lambda p: resource(p, "ReplyPipeRole")["AssumeRolePolicyDocument"]["Statement"][0].update(
+            Principal={"Service": "lambda.amazonaws.com"}
+        ),
+        "ReplyPipeRole can be taken by {",
+    ),
+    Defect(
+        "a third reader of the stream",
+        checks.stream_readers,
+        lambda p: p.template["Resources"].update(AuditPipe=p.template["Resources"]["ReplyPipe"]),
+        "has 3 readers, FanoutFunction, ReplyPipe, AuditPipe",
+    ),
+    Defect(
+        "nobody who sweeps",
+        checks.schedules,
+        lambda p: function(p, "Replies")["Events"].pop("Sweep"),
+        "RepliesFunction has no schedule",
+    ),
+    Defect(
+        "a sweep once an hour",
+        checks.schedules,
+        lambda p: function(p, "Replies")["Events"]["Sweep"]["Properties"].update(Schedule="rate(1 hour)"),
+        "RepliesFunction runs at rate(1 hour)",
+    ),
+    Defect(
+        "a sweep that is off",
+        checks.schedules,
+        lambda p: function(p, "Replies")["Events"]["Sweep"]["Properties"].update(Enabled=False),
+        "the schedule of RepliesFunction is off",
+    ),
+    Defect(
         "a function under another name",
         checks.layout,
         lambda p: p.template["Resources"].update(SmsFunction=p.template["Resources"].pop("WebhooksFunction")),
@@ -243,6 +426,12 @@ ALL = [
         allow("Fanout", Action=["dynamodb:UpdateItem"], Resource=[CORE]),
         "FanoutFunctionRole may dynamodb:UpdateItem on CoreTable",
     ),
+    Defect(
+        "an appender that may not remove a lease",
+        checks.appenders,
+        lambda p: statements(p, "Replies")[0]["Action"].remove("dynamodb:DeleteItem"),
+        "RepliesFunction may not dynamodb:DeleteItem on CoreTable",
+    ),
     Defect("a console with rights", checks.without_rights, add_console, "ConsoleFunctionRole has rights"),
     Defect(
         "viewers without a limit",
@@ -305,6 +494,12 @@ ALL = [
         "nothing watches ApproximateNumberOfMessagesVisible of FanoutDeadLetters",
     ),
     Defect(
+        "replies that wait unseen",
+        checks.alarms,
+        lambda p: p.template["Resources"].pop("ReplyQueueAgeAlarm"),
+        "nothing watches ApproximateAgeOfOldestMessage of ReplyQueue",
+    ),
+    Defect(
         "a dashboard that is not JSON",
         checks.dashboard,
         lambda p: replace_widgets(p, '{"widgets":[', '{"widgets":'),
@@ -359,6 +554,12 @@ ALL = [
         checks.environment,
         lambda p: replace_example(p, "STREAM_PING_SECONDS=", "STREAM_PONG_SECONDS="),
         "STREAM_PONG_SECONDS is in .env.example, but no code reads it",
+    ),
+    Defect(
+        "a knob that nobody tells of",
+        checks.environment,
+        lambda p: replace_example(p, "#SENDS_PER_MINUTE=", "#"),
+        "SENDS_PER_MINUTE is read, but not in .env.example",
     ),
     Defect(
         "a variable without its readers",

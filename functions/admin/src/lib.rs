@@ -9,6 +9,7 @@
 //! | `GET`, `POST /api/admin/invitations`, `DELETE /api/admin/invitations/{invitation_id}` | [`invitations`] | `org:admin` |
 //! | `GET /api/admin/contacts`, `GET /api/admin/contacts/{contact_id}` | [`contacts`] | `conversations:read` |
 //! | `POST /api/admin/contacts`, `PATCH /api/admin/contacts/{contact_id}` | [`contacts`] | `conversations:manage` |
+//! | `GET /api/admin/webhooks`, `POST /api/admin/webhooks/{webhook_id}/replay` | [`webhooks`] | `org:admin` |
 //!
 //! Each caller reaches their own organization only; another's ids are ids of nothing here.
 //!
@@ -22,6 +23,8 @@ mod organization;
 mod phone_numbers;
 mod setup;
 mod users;
+mod voice_agent;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::FromRef;
@@ -56,7 +59,7 @@ impl State {
             mailer,
             push,
             setup_token: SetupToken::new(&environment.secret("SETUP_TOKEN")).map(Arc::new),
-            public_base_url: environment.text("PUBLIC_BASE_URL").map(|url| url.trim_end_matches('/').into()),
+            public_base_url: environment.public_base_url().map(Into::into),
         })
     }
 }
@@ -80,6 +83,8 @@ pub fn router(state: State) -> Router {
         .route("/api/admin/contacts/{contact_id}", get(contacts::get).patch(contacts::update))
         .route("/api/admin/invitations", get(invitations::list).post(invitations::add))
         .route("/api/admin/invitations/{invitation_id}", delete(invitations::remove))
+        .route("/api/admin/webhooks", get(webhooks::list))
+        .route("/api/admin/webhooks/{webhook_id}/replay", post(webhooks::replay))
         .with_state(state)
 }
 

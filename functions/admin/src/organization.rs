@@ -2,6 +2,7 @@
 
 use crate::State;
 use crate::caller::Admin;
+use crate::voice_agent::{self, VoiceAgentRequest, VoiceAgentView};
 use axum::Json;
 use axum::extract::State as Shared;
 use domain::ids::OrganizationId;
@@ -16,8 +17,9 @@ use web::{ApiError, Code};
 
 const MAX_NAME: usize = 200;
 const MAX_TOKEN: usize = 256;
+const MAX_INSTRUCTIONS: usize = 4000;
 
-/// Settings as admins see them: never the Twilio token.
+/// Settings as admins see them: never a provider's secrets.
 #[derive(Debug, Serialize)]
 pub(crate) struct OrganizationView {
     id: OrganizationId,
@@ -28,6 +30,9 @@ pub(crate) struct OrganizationView {
     open_sign_up: bool,
     phone_numbers: Vec<PhoneNumber>,
     twilio: Option<TwilioView>,
+    elevenlabs: Option<VoiceAgentView>,
+    /// What the AI is told beside the conversation.
+    instructions: Option<String>,
     created_at: String,
 }
 
@@ -55,6 +60,10 @@ pub(crate) struct UpdateOrganizationRequest {
     open_sign_up: Option<bool>,
     #[serde(deserialize_with = "given")]
     twilio: Option<Option<TwilioRequest>>,
+    #[serde(deserialize_with = "given")]
+    elevenlabs: Option<Option<VoiceAgentRequest>>,
+    #[serde(deserialize_with = "given")]
+    instructions: Option<Option<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,7 +85,10 @@ pub(crate) async fn update(
     Body(request): Body<UpdateOrganizationRequest>,
 ) -> Result<Json<OrganizationResponse>, ApiError> {
     let tenant = admin.tenant(&state);
-    let organization = request.apply(of(&tenant).await?)?;
+    let before = of(&tenant).await?;
+    let agent = before.elevenlabs.clone();
+    let organization = request.apply(before)?;
+    voice_agent::change(&tenant, agent.as_ref(), organization.elevenlabs.as_ref()).await?;
     tenant.update_organization(&organization).await?;
     tracing::info!("the organization's settings were changed");
     Ok(Json(OrganizationResponse { success: true, organization: organization.into() }))
@@ -104,6 +116,14 @@ impl UpdateOrganizationRequest {
             None => organization.twilio,
             Some(given) => given.map(TwilioRequest::account).transpose()?,
         };
+        let elevenlabs = match self.elevenlabs {
+            None => organization.elevenlabs,
+            Some(given) => given.map(VoiceAgentRequest::agent).transpose()?,
+        };
+        let instructions = match self.instructions {
+            None => organization.instructions,
+            Some(given) => given.map(checked_instructions).transpose()?,
+        };
         Ok(Organization {
             name: self.name.map_or(Ok(organization.name), |text| name(&text))?,
             timezone: self.timezone.unwrap_or(organization.timezone),
@@ -111,9 +131,18 @@ impl UpdateOrganizationRequest {
             sign_in_code_required: self.sign_in_code_required.unwrap_or(organization.sign_in_code_required),
             open_sign_up: self.open_sign_up.unwrap_or(organization.open_sign_up),
             twilio,
+            elevenlabs,
+            instructions,
             ..organization
         })
     }
+}
+
+fn checked_instructions(text: String) -> Result<String, ApiError> {
+    if text.chars().count() > MAX_INSTRUCTIONS {
+        return Err(ApiError::invalid(format!("instructions has more than {MAX_INSTRUCTIONS} characters")));
+    }
+    Ok(text)
 }
 
 impl TwilioRequest {
@@ -145,6 +174,8 @@ impl From<Organization> for OrganizationView {
             open_sign_up: organization.open_sign_up,
             phone_numbers: organization.phone_numbers,
             twilio: organization.twilio.map(view),
+            elevenlabs: organization.elevenlabs.map(VoiceAgentView::from),
+            instructions: organization.instructions,
             created_at: organization.created_at.iso(),
         }
     }
@@ -168,6 +199,8 @@ mod tests {
             created_at: Timestamp::from_millis(0),
             phone_numbers: Vec::new(),
             twilio: Some(TwilioAccount { account_sid: SID.to_owned(), auth_token: Secret::new("kept-secret") }),
+            elevenlabs: None,
+            instructions: None,
         }
     }
 

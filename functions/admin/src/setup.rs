@@ -166,6 +166,8 @@ impl NewOrganization {
             created_at,
             phone_numbers: numbers,
             twilio: None,
+            elevenlabs: None,
+            instructions: None,
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::desk::{Mark, Sent};
 use crate::{State, Tally};
 use conversations::delivery::{self, Delivery};
 use conversations::frames;
-use domain::access::may_view;
+use domain::access::{Sight, may_view, sight};
 use domain::event::Event;
 use domain::ids::ConnectionId;
 use futures_util::{StreamExt, stream};
@@ -168,11 +168,13 @@ impl Reader<'_> {
     ) -> Result<(Tally, Option<u64>), StoreError> {
         let (mut total, mut told) = (Tally::default(), None);
         // A19, asked again of every event: what somebody else took over is not told to this viewer.
-        let allowed = |event: &Event| {
-            may_view(&self.subscription.principal, &event.organization_id, event.state.admin_id.as_ref()).is_ok()
-        };
-        let end = events.iter().position(|event| !allowed(event)).unwrap_or(events.len());
-        for run in events.get(..end).unwrap_or_default().chunk_by(|a, b| a.conversation_id == b.conversation_id) {
+        let end = events.iter().position(|event| self.sight(event) == Sight::Closed).unwrap_or(events.len());
+        let alike = |a: &Event, b: &Event| a.conversation_id == b.conversation_id && self.sight(a) == self.sight(b);
+        for run in events.get(..end).unwrap_or_default().chunk_by(alike) {
+            if run.first().is_some_and(|event| self.sight(event) == Sight::Hidden) {
+                told = run.last().map(|event| thread.seq_of(event));
+                continue;
+            }
             for frame in frames::of_events(run)? {
                 let tally = self.post(&frame).await?;
                 total.add(tally);
@@ -188,6 +190,15 @@ impl Reader<'_> {
             told = events.last().map(|event| thread.seq_of(event));
         }
         Ok((total, told))
+    }
+
+    fn sight(&self, event: &Event) -> Sight {
+        let viewer = &self.subscription.principal;
+        match self.topic {
+            Topic::Contact(_) => sight(viewer, event),
+            _ if may_view(viewer, &event.organization_id, event.state.admin_id.as_ref()).is_ok() => Sight::Seen,
+            _ => Sight::Closed,
+        }
     }
 
     async fn post(&self, frame: &[u8]) -> Result<Tally, StoreError> {

@@ -2,8 +2,10 @@
 
 use crate::framing::Framing;
 use bytes::Bytes;
-use domain::access::{may_view, retain_visible};
+use domain::access::{Sight, may_view, retain_visible, sight};
 use domain::conversation::Status;
+use domain::event::Event;
+use domain::time::Timestamp;
 use domain::user::Principal;
 use futures_util::{Stream, stream};
 use std::collections::VecDeque;
@@ -50,6 +52,7 @@ pub(crate) struct Tail {
     behind: bool,
     done: bool,
     failures: u32,
+    opened_at: Timestamp,
     active_until: Instant,
     next_look: Instant,
     next_heartbeat: Instant,
@@ -82,6 +85,7 @@ impl Tail {
             behind: false,
             done: false,
             failures: 0,
+            opened_at: now(),
             active_until: start + ACTIVE_FOR,
             next_look: start,
             next_heartbeat: start + pace.heartbeat,
@@ -178,13 +182,26 @@ impl Tail {
             let mut events = tenant.events_after(&self.thread, self.cursor, BATCH).await?;
             if let Some(last) = events.last() {
                 // Appended after the look above, and perhaps by somebody who took over: the next look decides.
-                may_view(&self.viewer, &self.viewer.organization_id, last.state.admin_id.as_ref())?;
+                // Of a contact's conversations some may be another's; what may not be seen is left out below.
+                if matches!(self.thread, Thread::Conversation(_)) {
+                    may_view(&self.viewer, &self.viewer.organization_id, last.state.admin_id.as_ref())?;
+                }
                 self.cursor = self.thread.seq_of(last);
                 self.active_until = Instant::now() + ACTIVE_FOR;
             }
             self.behind = events.len() == BATCH;
+            // A takeover of before is no reason to end a stream that began after it.
+            let taken = |event: &Event| event.at >= self.opened_at && sight(&self.viewer, event) == Sight::Closed;
+            let closed = match self.thread {
+                Thread::Contact(_) => events.iter().position(taken),
+                Thread::Conversation(_) => None,
+            };
+            events.truncate(closed.unwrap_or(events.len()));
             retain_visible(&self.viewer, &mut events);
             self.ready.extend(self.framing.events(&events));
+            if closed.is_some() {
+                return Err(Code::TakenOver.into());
+            }
         }
         let over = matches!(&head, Head::Conversation(c) if c.status() == Status::Ended);
         if over

@@ -1,19 +1,20 @@
 //! Twilio's message webhooks.
 
 use crate::State;
+use crate::inbox::{self, Entry};
+use crate::origin::{admit, header, public_url};
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::ids::OrganizationId;
+use conversations::memory::get_organization_by_phone_number;
+use conversations::webhooks;
 use domain::phone::PhoneNumber;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use providers::twilio::signature::{self, SignedRequest, SigningKeys};
 use providers::twilio::twiml;
-use providers::twilio::webhook::{FormError, IncomingSms, StatusUpdate};
 use std::borrow::Cow;
-use store::{Appended, Tenant, now};
-use web::lambda::GatewayUrl;
+use store::{Tenant, WebhookKind};
 use web::{ApiError, Code};
 
 /// `POST /api/webhooks/twilio/sms/incoming`: a customer wrote. Answered with TwiML that sends nothing (B24).
@@ -22,39 +23,52 @@ pub(crate) async fn sms_incoming(
     parts: Parts,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let tenant = verified(&state, &parts, &body, "To").await?;
-    let sms = IncomingSms::parse(&body).map_err(unreadable)?;
-    let tenant = tenant.ok_or_else(number_of_nobody)?;
-    match conversations::inbound::record_sms(&tenant, sms, now()).await? {
-        Appended::New { conversation, events } => {
-            let conversation = conversation.id.log_id();
-            tracing::info!(conversation, events = events.len(), "message recorded");
-        }
-        Appended::Duplicate { conversation_id, .. } => {
-            tracing::info!(conversation = conversation_id.log_id(), "duplicate delivery, nothing changed");
-        }
-        Appended::Refused(_) => return Err(Code::Unavailable.into()),
-    }
-    Ok(([(CONTENT_TYPE, "text/xml")], twiml::empty()).into_response())
+    receive(&state, WebhookKind::TwilioSmsIncoming, "To", &parts, &body).await
 }
 
 /// `POST /api/webhooks/twilio/sms/status`: a message of ours got further (B25).
 pub(crate) async fn sms_status(Shared(state): Shared<State>, parts: Parts, body: Bytes) -> Result<Response, ApiError> {
-    let tenant = verified(&state, &parts, &body, "From").await?;
-    let update = StatusUpdate::parse(&body).map_err(unreadable)?;
-    let tenant = tenant.ok_or_else(number_of_nobody)?;
-    let change = tenant.sms_status(&update.message_sid, update.status, update.error_code, now()).await?;
-    tracing::info!(status = update.status.as_str(), ?change, "delivery state received");
-    Ok(([(CONTENT_TYPE, "text/xml")], twiml::empty()).into_response())
+    receive(&state, WebhookKind::TwilioSmsStatus, "From", &parts, &body).await
 }
 
-/// The organization of the number in `own`, once the request is proved to be Twilio's; `None` when it is nobody's.
-///
+/// `own` names the field with our number.
+async fn receive(
+    state: &State,
+    kind: WebhookKind,
+    own: &str,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let tenant = match field(body, own).and_then(|number| PhoneNumber::from_provider(&number).ok()) {
+        Some(number) => get_organization_by_phone_number(&state.store, &number).await?,
+        None => None,
+    };
+    let tenant = tenant.map(|organization| state.store.tenant(&organization));
+    verify(state, kind, tenant.as_ref(), parts, body).await?;
+    let Some(tenant) = tenant else {
+        // What cannot be read names nobody at all.
+        webhooks::check(kind, body).map_err(inbox::answer)?;
+        return Err(number_of_nobody());
+    };
+    let tenant = admit(state, tenant).await?;
+    let entry = Entry::new(&tenant, kind, field(body, "MessageSid").map(Cow::into_owned), body);
+    let worked = webhooks::work(&tenant, kind, body, store::now()).await;
+    let (verdict, reason) = inbox::verdict(&worked);
+    entry.keep(verdict, reason).await;
+    worked.map_err(inbox::answer)?;
+    Ok(([(CONTENT_TYPE, twiml::CONTENT_TYPE)], twiml::empty()).into_response())
+}
+
 /// An organization with a Twilio account of its own is signed for by that account; all others by the stack's.
-async fn verified(state: &State, parts: &Parts, body: &[u8], own: &str) -> Result<Option<Tenant>, ApiError> {
-    let organization = organization_of(state, body, own).await?;
-    let account = match &organization {
-        Some(id) => state.store.tenant(id).organization().await?.and_then(|organization| organization.twilio),
+async fn verify(
+    state: &State,
+    kind: WebhookKind,
+    tenant: Option<&Tenant>,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<(), ApiError> {
+    let account = match tenant {
+        Some(tenant) => tenant.organization().await?.and_then(|organization| organization.twilio),
         None => None,
     };
     let keys = account.map_or_else(
@@ -62,50 +76,28 @@ async fn verified(state: &State, parts: &Parts, body: &[u8], own: &str) -> Resul
         |account| Cow::Owned(SigningKeys { auth_tokens: vec![account.auth_token], ..SigningKeys::default() }),
     );
     let url = public_url(state, parts);
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let request = SignedRequest {
         method: parts.method.as_str(),
         url: &url,
-        content_type: header("content-type"),
+        content_type: header(parts, "content-type"),
         body,
-        signature: header("x-twilio-signature"),
-        settings: header("x-twilio-webhooks-signature-settings"),
+        signature: header(parts, "x-twilio-signature"),
+        settings: header(parts, "x-twilio-webhooks-signature-settings"),
     };
-    if let Err(reason) = signature::verify(&request, &keys) {
-        // Only here: the answer says nothing, the log says which URL the signature should have been made for.
-        let expected_url = url.split('?').next();
-        tracing::warn!(%reason, expected_url, "webhook refused");
-        return Err(Code::InvalidSignature.into());
+    let Err(reason) = signature::verify(&request, &keys) else { return Ok(()) };
+    // Only here: the answer says nothing, log and inbox say which URL the signature should have been made for.
+    let expected_url = url.split('?').next().unwrap_or_default();
+    tracing::warn!(%reason, expected_url, "webhook refused");
+    if let Some(tenant) = tenant {
+        inbox::refused(state, tenant, kind, format!("{reason}; expected URL {expected_url}")).await;
     }
-    let Some(organization) = organization else { return Ok(None) };
-    tracing::Span::current().record("organization", organization.as_str());
-    Ok(Some(state.store.tenant(&organization)))
+    Err(inbox::forbidden())
 }
 
-async fn organization_of(state: &State, body: &[u8], own: &str) -> Result<Option<OrganizationId>, ApiError> {
-    let number = form_urlencoded::parse(body)
-        .find_map(|(name, value)| (name == own).then(|| PhoneNumber::from_provider(&value).ok()))
-        .flatten();
-    match number {
-        Some(number) => Ok(state.store.organization_by_number(&number).await?),
-        None => Ok(None),
-    }
-}
-
-/// The URL that Twilio signed: the configured public one, or what API Gateway says it was called by (protocols.md 1.2).
-fn public_url(state: &State, parts: &Parts) -> String {
-    let base = match (&state.public_base_url, parts.extensions.get::<GatewayUrl>()) {
-        (Some(base), _) => format!("{base}{}", parts.uri.path()),
-        (None, Some(GatewayUrl(Some(url)))) => url.clone(),
-        (None, _) => parts.uri.path().to_owned(),
-    };
-    parts.uri.query().map_or(base.clone(), |query| format!("{base}?{query}"))
+fn field<'a>(body: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(body).find_map(|(key, value)| (key == name).then_some(value))
 }
 
 fn number_of_nobody() -> ApiError {
     ApiError::with(Code::NotFound, "No organization has this number; an admin can add it under phone numbers")
-}
-
-fn unreadable(error: FormError) -> ApiError {
-    ApiError::invalid(error.to_string())
 }

@@ -27,7 +27,10 @@ pub(crate) async fn run(
         let mut events = tenant.events_after(thread, reached, BATCH).await?;
         let more = events.len() == BATCH;
         if let Some(last) = events.last() {
-            may_view(&subscription.principal, tenant.organization_id(), last.state.admin_id.as_ref())?;
+            // Of a contact's conversations some may be another's; what may not be seen is left out below.
+            if matches!(thread, Thread::Conversation(_)) {
+                may_view(&subscription.principal, tenant.organization_id(), last.state.admin_id.as_ref())?;
+            }
             let end = thread.seq_of(last);
             retain_visible(&subscription.principal, &mut events);
             // A contact's events may belong to several conversations; a frame holds one's.

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use dynoxide::Database;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -23,7 +24,9 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::delay::Delay;
 use crate::http::system;
+use crate::kill_points::{self, KillPoints};
 
 /// DynamoDB takes 16 MB; one more byte lets dynoxide see and refuse what is larger.
 const MAX_BODY: usize = 16 * 1024 * 1024 + 1;
@@ -86,20 +89,24 @@ fn tables_of(body: &[u8]) -> BTreeSet<Cow<'_, str>> {
         .collect()
 }
 
+/// What learns of every request.
+#[derive(Clone)]
+pub(super) struct Watched {
+    pub(super) counters: Arc<Counters>,
+    pub(super) kill_points: KillPoints,
+    pub(super) delay: Delay,
+}
+
 #[derive(Clone)]
 struct Proxy {
     client: Client<HttpConnector, Full<Bytes>>,
     uri: Uri,
-    counters: Arc<Counters>,
+    watched: Watched,
     wrote: Arc<watch::Sender<u64>>,
 }
 
 /// Serves `db` and returns the URL of the proxy.
-pub(super) async fn serve(
-    db: Database,
-    counters: Arc<Counters>,
-    wrote: Arc<watch::Sender<u64>>,
-) -> std::io::Result<String> {
+pub(super) async fn serve(db: Database, watched: Watched, wrote: Arc<watch::Sender<u64>>) -> std::io::Result<String> {
     let inner = TcpListener::bind("127.0.0.1:0").await?;
     let uri = Uri::builder()
         .scheme("http")
@@ -111,7 +118,7 @@ pub(super) async fn serve(
 
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
-    let proxy = Proxy { client: Client::builder(TokioExecutor::new()).build(connector), uri, counters, wrote };
+    let proxy = Proxy { client: Client::builder(TokioExecutor::new()).build(connector), uri, watched, wrote };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let listener = listener.tap_io(|stream| {
@@ -130,12 +137,21 @@ async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
     };
     let operation = operation(&parts.headers).to_owned();
     if !operation.is_empty() {
-        proxy.counters.count(&operation, &tables_of(&body));
+        proxy.watched.counters.count(&operation, &tables_of(&body));
     }
-    parts.uri = proxy.uri;
+    proxy.watched.delay.wait().await;
+    let function = kill_points::function_of(&parts.headers).map(str::to_owned);
+    parts.uri = proxy.uri.clone();
+    let points = proxy.watched.kill_points.clone();
+    let (uri, content) = (parts.uri.clone(), body.clone());
+    let answer = ask(proxy, &operation, parts, body);
+    points.pass(function.as_deref(), (&uri, &content), answer).await
+}
+
+async fn ask(proxy: Proxy, operation: &str, parts: Parts, body: Bytes) -> Response {
     let request = Request::from_parts(parts, Full::new(body));
     let response = proxy.client.request(request).await;
-    if !is_read(&operation) {
+    if !is_read(operation) {
         proxy.wrote.send_modify(|count| *count += 1);
     }
     match response {

@@ -23,6 +23,7 @@ fn settings() -> Arc<Settings> {
         bin_dir: None,
         launcher: None,
         chaos: None,
+        hold: Vec::new(),
         seed_ports: false,
     })
 }

@@ -21,6 +21,7 @@ fn settings(folder: &Path, strict: bool) -> Settings {
         bin_dir: Some(folder.to_owned()),
         launcher: None,
         chaos: None,
+        hold: Vec::new(),
         seed_ports: false,
     }
 }
@@ -146,10 +147,19 @@ async fn a_child_has_the_environment_of_lambda_and_is_started_again() {
     assert_eq!(invoke(&functions, "\"sleep\"").await, Err(InvokeError::Timeout));
     assert_eq!(invoke(&functions, "1").await.unwrap(), second, "a timeout ends only its invocation");
 
+    let (killed, ()) = tokio::join!(invoke(&functions, "\"sleep\""), async {
+        // Any time before the timeout will do.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        functions.get("good").unwrap().kill();
+    });
+    assert_eq!(killed, Err(InvokeError::Crashed));
+    let third = invoke(&functions, "1").await.unwrap();
+    assert_ne!(second, third);
+
     let log = std::fs::read_to_string(folder.path().join("data/logs/good.jsonl")).unwrap();
     assert!(log.contains("running 1 test"), "{log}");
     timeout(DEADLINE, children.shutdown()).await.unwrap();
-    assert!(!Path::new(&format!("/proc/{second}")).exists(), "the child is gone");
+    assert!(!Path::new(&format!("/proc/{third}")).exists(), "the child is gone");
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ pub(crate) struct Dispatcher {
     queue: Mutex<Queue>,
     demand: Notify,
     ready: watch::Sender<bool>,
+    kill: Notify,
 }
 
 impl Dispatcher {
@@ -66,6 +67,7 @@ impl Dispatcher {
             queue: Mutex::default(),
             demand: Notify::new(),
             ready: watch::Sender::new(false),
+            kill: Notify::new(),
         }
     }
 
@@ -141,6 +143,16 @@ impl Dispatcher {
     pub(crate) async fn ready(&self) {
         // The sender lives in `self`, so waiting cannot fail.
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// All environments of now are to be killed.
+    pub(super) fn kill(&self) {
+        self.kill.notify_waiters();
+    }
+
+    /// Waits for [`Dispatcher::kill`].
+    pub(super) async fn killed(&self) {
+        self.kill.notified().await;
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -101,9 +101,12 @@ impl Environment {
         self.state.polled.load(Ordering::Relaxed)
     }
 
-    /// Waits until the child has to be killed because an invocation timed out.
+    /// Waits until the child has to be killed: an invocation timed out, or somebody wants it.
     pub(crate) async fn kill_wanted(&self) {
-        self.state.kill.notified().await;
+        tokio::select! {
+            () = self.state.kill.notified() => {}
+            () = self.state.dispatcher.killed() => {}
+        }
     }
 }
 

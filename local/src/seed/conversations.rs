@@ -68,6 +68,8 @@ fn aurora_conversations() -> Result<Vec<Demo>, Error> {
             agent_id: UserId::parse("admin_ada")?,
             agent_name: "Ada".to_owned(),
             reason: Some("machine safety".to_owned()),
+            // The conversation is of long ago: a usual lease would be over at once.
+            lease_seconds: u32::MAX,
         },
     ];
     let ended = vec![
@@ -78,6 +80,7 @@ fn aurora_conversations() -> Result<Vec<Demo>, Error> {
             call_id: call("call_14155550142_20251002_090000")?,
             outcome: "answered".to_owned(),
             duration_seconds: Some(41),
+            report: None,
         },
     ];
     let text = vec![said(Speaker::Customer, "Where do I find the drill schedule?")];
@@ -103,7 +106,8 @@ fn bici_conversations() -> Result<Vec<Demo>, Error> {
         EventBody::SmsSent {
             text: "We do. Bring the bike any weekday before noon.".to_owned(),
             from: number,
-            provider_id: "SM00000000000000000000000000000002".to_owned(),
+            provider_id: Some("SM00000000000000000000000000000002".to_owned()),
+            answers: 1,
         },
     ];
     let id = "conv_14155550142_20251003_120000";

@@ -31,6 +31,8 @@ pub(super) async fn add_organization(
         created_at: now(),
         phone_numbers: vec![PhoneNumber::from_provider(organization.phone_number)?],
         twilio: None,
+        elevenlabs: None,
+        instructions: None,
     };
     // False means an earlier start made it.
     match first_admin {

@@ -1,4 +1,5 @@
 //! Disturbances that a stream may show, chosen by a seed: batches twice, late, or out of order between partition keys.
+//! Queues take their numbers from here too.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use super::record::Record;
 
 /// A small deterministic generator (SplitMix64).
 #[derive(Debug, Clone)]
-pub(super) struct Chaos {
+pub(crate) struct Chaos {
     state: u64,
 }
 
@@ -19,8 +20,8 @@ pub(super) struct Disturbance {
 }
 
 impl Chaos {
-    /// Each stream mapping gets disturbances of its own from one seed.
-    pub(super) fn new(seed: u64, name: &str) -> Self {
+    /// Each stream mapping and queue gets disturbances of its own from one seed.
+    pub(crate) fn new(seed: u64, name: &str) -> Self {
         let fold = |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         Self { state: name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, fold) }
     }
@@ -52,7 +53,8 @@ impl Chaos {
         groups
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    /// A number from 0 to less than `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -24,7 +24,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// Calls the function.
-pub(super) type Invoke = Arc<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes, InvokeError>> + Send + Sync>;
+pub(crate) type Invoke = Arc<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes, InvokeError>> + Send + Sync>;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -185,24 +185,21 @@ struct Item {
     item_identifier: Option<Value>,
 }
 
-/// `null`, `{}` and an empty list mean success. An identifier that is empty, unknown or no string means that nothing
-/// of the batch can be taken as done.
 fn outcome(answer: &[u8], records: &[Record]) -> Outcome {
-    let Ok(answer) = serde_json::from_slice::<Option<Answer>>(answer) else {
-        return Outcome::Failed;
-    };
-    let failures = answer.and_then(|answer| answer.batch_item_failures).unwrap_or_default();
-    let mut lowest = None;
-    for failure in failures {
-        let position = failure
-            .item_identifier
-            .as_ref()
-            .and_then(Value::as_str)
-            .and_then(|sequence| records.iter().position(|record| record.sequence == sequence));
-        let Some(position) = position else {
-            return Outcome::Failed;
-        };
-        lowest = Some(lowest.map_or(position, |lowest: usize| lowest.min(position)));
+    let position = |sequence: &str| records.iter().position(|record| record.sequence == sequence);
+    match failed_items(answer, position) {
+        None => Outcome::Failed,
+        Some(failed) => failed.into_iter().min().map_or(Outcome::Done, Outcome::PartlyDone),
     }
-    lowest.map_or(Outcome::Done, Outcome::PartlyDone)
+}
+
+/// The items of a batch that its function reports as failed, by their position.
+///
+/// `null`, `{}` and an empty list mean success. An answer that is none, or an identifier that is empty, unknown or no
+/// string, means that nothing of the batch can be taken as done: `None`.
+pub(crate) fn failed_items(answer: &[u8], position: impl Fn(&str) -> Option<usize>) -> Option<Vec<usize>> {
+    let answer: Option<Answer> = serde_json::from_slice(answer).ok()?;
+    let failures = answer.and_then(|answer| answer.batch_item_failures).unwrap_or_default();
+    let failed = |item: Item| position(item.item_identifier?.as_str()?);
+    failures.into_iter().map(failed).collect()
 }

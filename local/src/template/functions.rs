@@ -1,4 +1,4 @@
-//! Functions with their REST routes and stream mappings.
+//! Functions with their events: REST routes, streams, queues, schedules.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,16 +6,18 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::error::TemplateError;
-use super::model::{Function, Mode, Route, StreamMapping};
+use super::model::{Function, Mode, QueueMapping, Route, Schedule, StreamMapping};
 use super::node::Node;
 use super::resolve::intrinsic;
-use super::streams;
+use super::{queues, schedules, streams};
 
 /// What one `AWS::Serverless::Function` declares.
 pub(super) struct Declared {
     pub(super) function: Function,
     pub(super) routes: Vec<Route>,
     pub(super) stream_mappings: Vec<StreamMapping>,
+    pub(super) queue_mappings: Vec<QueueMapping>,
+    pub(super) schedules: Vec<Schedule>,
 }
 
 /// Properties that say how a function is built, secured and watched in the cloud. Not resolved, not used.
@@ -88,15 +90,21 @@ pub(super) fn read(
         },
         routes: Vec::new(),
         stream_mappings: Vec::new(),
+        queue_mappings: Vec::new(),
+        schedules: Vec::new(),
     };
     let events = properties.get("Events").map(|events| events.entries());
-    for (_, event) in events.transpose()?.unwrap_or_default() {
+    for (name, event) in events.transpose()?.unwrap_or_default() {
         event.only(&["Type", "Properties"])?;
         let kind = event.required("Type")?;
         let properties = event.required("Properties")?;
         match kind.text()?.as_str() {
             "Api" => declared.routes.push(route(binary, &properties)?),
             "DynamoDB" => declared.stream_mappings.push(streams::read(binary, &properties)?),
+            "SQS" => declared.queue_mappings.push(queues::mapping(binary, &properties)?),
+            "Schedule" => {
+                declared.schedules.push(schedules::read(binary, format!("{logical_id}{name}"), &properties)?);
+            }
             other => return Err(kind.error(format!("the local cloud does not understand {other} events"))),
         }
     }

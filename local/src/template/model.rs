@@ -1,7 +1,7 @@
 //! What the local cloud builds, as read from `template.yaml`.
 //!
-//! Pipes, queues with consumers and buckets are not here yet. They get a `Vec` in [`Template`] beside
-//! `stream_mappings`, a reader module beside `functions`, `tables` and `streams`, and an arm in `resource`.
+//! Buckets are not here yet. They get a `Vec` in [`Template`] beside `queues`, a reader module beside `functions`,
+//! `tables` and `queues`, and an arm in `resource`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +25,14 @@ pub struct Template {
     pub tables: Vec<Table>,
     /// Which function reads which table's stream, and how.
     pub stream_mappings: Vec<StreamMapping>,
+    /// All queues.
+    pub queues: Vec<Queue>,
+    /// Which table's stream goes to which queue.
+    pub pipes: Vec<Pipe>,
+    /// Which function gets which queue's messages, and how.
+    pub queue_mappings: Vec<QueueMapping>,
+    /// Functions that run again and again.
+    pub schedules: Vec<Schedule>,
 }
 
 /// A Lambda function.
@@ -124,4 +132,89 @@ pub struct StreamMapping {
     pub filters: Vec<serde_json::Value>,
     /// Name of the queue for what was given up.
     pub dead_letters: Option<String>,
+}
+
+/// An SQS queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name, which locally is its name in the template.
+    pub name: String,
+    /// What makes it a FIFO queue, if it is one.
+    pub fifo: Option<Fifo>,
+    /// How long a message that was received and not deleted stays hidden.
+    pub visibility: Duration,
+    /// Age at which a message is thrown away.
+    pub retention: Duration,
+    /// Where messages go that were received too often.
+    pub dead_letters: Option<DeadLetterPolicy>,
+}
+
+/// What only FIFO queues have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fifo {
+    /// Which messages may not have the same deduplication id within five minutes.
+    pub deduplication: Deduplication,
+}
+
+/// `DeduplicationScope`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deduplication {
+    /// All messages of the queue.
+    Queue,
+    /// Messages of one group.
+    Group,
+}
+
+/// `RedrivePolicy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterPolicy {
+    /// Name of the dead-letter queue.
+    pub queue: String,
+    /// How often a message is received before it goes there.
+    pub max_receives: u32,
+}
+
+/// An EventBridge pipe from a table's stream to a FIFO queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipe {
+    /// Its name in the template.
+    pub name: String,
+    /// Name of the table.
+    pub table: String,
+    /// Name of the queue.
+    pub queue: String,
+    /// Most records at once.
+    pub batch_size: usize,
+    /// Event patterns, of which one must match; none means every record.
+    pub filters: Vec<serde_json::Value>,
+    /// Where a record has its message group, as a JSON pointer.
+    pub group: String,
+    /// Where a record has its deduplication id, as a JSON pointer.
+    pub deduplication: String,
+}
+
+/// A function that consumes a FIFO queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueMapping {
+    /// Binary name of the function.
+    pub function: String,
+    /// Name of the queue.
+    pub queue: String,
+    /// Most messages of one invocation.
+    pub batch_size: usize,
+    /// Whether the answer may name the messages that failed.
+    pub report_partial: bool,
+    /// Most invocations at once; `None` is as many as there are groups.
+    pub max_concurrency: Option<usize>,
+}
+
+/// A function that is invoked again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// Binary name of the function.
+    pub function: String,
+    /// Name of the rule: that of the function and that of the event in the template.
+    pub name: String,
+    /// Time between two invocations.
+    pub period: Duration,
 }

@@ -17,6 +17,17 @@ pub fn stream_arn(table: &str) -> String {
     format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/stream/{STREAM_LABEL}")
 }
 
+/// The ARN of a queue, as its messages carry it.
+#[must_use]
+pub fn queue_arn(queue: &str) -> String {
+    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")
+}
+
+/// Nothing answers there: functions reach a queue only through its event source.
+fn queue_url(queue: &str) -> String {
+    format!("http://localhost/queue/{queue}")
+}
+
 /// Turns template values into plain ones.
 pub(super) struct Resolver<'a> {
     parameters: BTreeMap<String, Value>,
@@ -108,6 +119,7 @@ impl<'a> Resolver<'a> {
             "AWS::URLSuffix" => "amazonaws.com",
             "AWS::Partition" => "aws",
             "AWS::StackName" => "local",
+            _ if self.kind(name) == Some("AWS::SQS::Queue") => return Ok(queue_url(name).into()),
             // Names and ids of resources are their names in the template.
             _ if self.resources.contains_key(name) => name,
             _ => {
@@ -127,24 +139,28 @@ impl<'a> Resolver<'a> {
     }
 
     fn named_attribute(&self, place: &str, resource: &str, attribute: &str) -> Result<String, TemplateError> {
-        let kind = self
-            .resources
-            .get(resource)
-            .and_then(|found| found.get("Type"))
-            .and_then(Value::as_str)
-            .ok_or_else(|| TemplateError::at(place, format!("there is no resource {resource}")))?;
+        let kind =
+            self.kind(resource).ok_or_else(|| TemplateError::at(place, format!("there is no resource {resource}")))?;
         let arn = |rest: String| Ok(format!("arn:aws:{rest}"));
         match (kind, attribute) {
             ("AWS::DynamoDB::Table", "Arn") => arn(format!("dynamodb:{REGION}:{ACCOUNT}:table/{resource}")),
             ("AWS::DynamoDB::Table", "StreamArn") => Ok(stream_arn(resource)),
             ("AWS::Serverless::Function", "Arn") => arn(format!("lambda:{REGION}:{ACCOUNT}:function:{resource}")),
-            ("AWS::SQS::Queue", "Arn") => arn(format!("sqs:{REGION}:{ACCOUNT}:{resource}")),
+            ("AWS::IAM::Role", "Arn") => arn(format!("iam::{ACCOUNT}:role/{resource}")),
+            ("AWS::SQS::Queue", "Arn") => Ok(queue_arn(resource)),
+            ("AWS::SQS::Queue", "QueueName") => Ok(resource.to_owned()),
+            ("AWS::SQS::Queue", "QueueUrl") => Ok(queue_url(resource)),
             ("AWS::Logs::LogGroup", "Arn") => arn(format!("logs:{REGION}:{ACCOUNT}:log-group:{resource}")),
             _ => {
                 let problem = format!("the local cloud does not know {attribute} of a {kind}");
                 Err(TemplateError::at(place, problem))
             }
         }
+    }
+
+    /// The type of the resource with this name.
+    fn kind(&self, resource: &str) -> Option<&str> {
+        self.resources.get(resource)?.get("Type")?.as_str()
     }
 
     fn substitute(&self, place: &str, argument: &Value) -> Result<Value, TemplateError> {

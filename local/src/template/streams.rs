@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::error::TemplateError;
 use super::model::StreamMapping;
 use super::node::Node;
+use super::queues;
 use crate::streams::filter::Pattern;
 
 const DEFAULT_BATCH_SIZE: usize = 100;
@@ -27,9 +28,7 @@ pub(super) fn read(function: &str, properties: &Node) -> Result<StreamMapping, T
         "Stream",
     ])?;
     only_value(properties, "StartingPosition", "TRIM_HORIZON")?;
-    if properties.get("MaximumBatchingWindowInSeconds").is_some() {
-        only_value(properties, "MaximumBatchingWindowInSeconds", "0")?;
-    }
+    if_written(properties, "MaximumBatchingWindowInSeconds", "0")?;
     let flag = |key| properties.get(key).map(|node: Node| node.boolean()).transpose();
     Ok(StreamMapping {
         function: function.to_owned(),
@@ -45,7 +44,7 @@ pub(super) fn read(function: &str, properties: &Node) -> Result<StreamMapping, T
     })
 }
 
-fn only_value(properties: &Node, key: &str, wanted: &str) -> Result<(), TemplateError> {
+pub(super) fn only_value(properties: &Node, key: &str, wanted: &str) -> Result<(), TemplateError> {
     let node = properties.required(key)?;
     if node.text()? == wanted {
         return Ok(());
@@ -53,7 +52,15 @@ fn only_value(properties: &Node, key: &str, wanted: &str) -> Result<(), Template
     Err(node.error(format!("the local cloud supports only {wanted}")))
 }
 
-fn number(properties: &Node, key: &str) -> Result<Option<usize>, TemplateError> {
+/// As [`only_value`], for a property with that default.
+pub(super) fn if_written(properties: &Node, key: &str, wanted: &str) -> Result<(), TemplateError> {
+    match properties.get(key) {
+        Some(_) => only_value(properties, key, wanted),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn number(properties: &Node, key: &str) -> Result<Option<usize>, TemplateError> {
     properties.get(key).map(|node| node.integer()).transpose()
 }
 
@@ -66,7 +73,7 @@ fn limit(properties: &Node, key: &str) -> Result<Option<u32>, TemplateError> {
     }
 }
 
-fn table(stream: &Node) -> Result<String, TemplateError> {
+pub(super) fn table(stream: &Node) -> Result<String, TemplateError> {
     let arn = stream.text()?;
     arn.split_once(":table/")
         .and_then(|(_, rest)| rest.split_once("/stream/"))
@@ -74,7 +81,7 @@ fn table(stream: &Node) -> Result<String, TemplateError> {
         .ok_or_else(|| stream.error("must be the StreamArn of a table of this template"))
 }
 
-fn report_partial(properties: &Node) -> Result<bool, TemplateError> {
+pub(super) fn report_partial(properties: &Node) -> Result<bool, TemplateError> {
     let Some(types) = properties.get("FunctionResponseTypes") else {
         return Ok(false);
     };
@@ -93,18 +100,11 @@ fn dead_letters(properties: &Node) -> Result<Option<String>, TemplateError> {
     config.only(&["OnFailure"])?;
     let failure = config.required("OnFailure")?;
     failure.only(&["Type", "Destination"])?;
-    if failure.get("Type").is_some() {
-        only_value(&failure, "Type", "SQS")?;
-    }
-    let destination = failure.required("Destination")?;
-    let arn = destination.text()?;
-    match (arn.starts_with("arn:aws:sqs:"), arn.rsplit_once(':')) {
-        (true, Some((_, queue))) => Ok(Some(queue.to_owned())),
-        _ => Err(destination.error("must be the Arn of a queue of this template")),
-    }
+    if_written(&failure, "Type", "SQS")?;
+    queues::of_arn(&failure.required("Destination")?).map(Some)
 }
 
-fn filters(properties: &Node) -> Result<Vec<Value>, TemplateError> {
+pub(super) fn filters(properties: &Node) -> Result<Vec<Value>, TemplateError> {
     let Some(criteria) = properties.get("FilterCriteria") else {
         return Ok(Vec::new());
     };

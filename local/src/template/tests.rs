@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Mode, Template};
+use super::{DeadLetterPolicy, Deduplication, Fifo, Mode, Template};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
@@ -79,6 +79,77 @@ fn the_real_tables_and_mappings() {
 }
 
 #[test]
+fn the_real_reply_pipeline() {
+    let template = parse(TEMPLATE).unwrap();
+    let queue = template.queues.iter().find(|queue| queue.name == "ReplyQueue").unwrap();
+    assert_eq!(queue.fifo, Some(Fifo { deduplication: Deduplication::Group }));
+    assert_eq!(queue.visibility, Duration::from_secs(360));
+    let policy = DeadLetterPolicy { queue: "ReplyDeadLetters".to_owned(), max_receives: 3 };
+    assert_eq!(queue.dead_letters, Some(policy));
+    let plain = template.queues.iter().find(|queue| queue.name == "FanoutDeadLetters").unwrap();
+    assert_eq!((plain.fifo, plain.retention), (None, Duration::from_secs(1_209_600)));
+
+    let [pipe] = template.pipes.as_slice() else { panic!("{:?}", template.pipes) };
+    assert_eq!((pipe.table.as_str(), pipe.queue.as_str(), pipe.batch_size), ("CoreTable", "ReplyQueue", 10));
+    assert_eq!((pipe.group.as_str(), pipe.deduplication.as_str()), ("/dynamodb/NewImage/follow_up/S", "/eventID"));
+    assert_eq!(pipe.filters.len(), 1);
+
+    let [mapping] = template.queue_mappings.as_slice() else { panic!("{:?}", template.queue_mappings) };
+    assert_eq!((mapping.function.as_str(), mapping.queue.as_str()), ("replies", "ReplyQueue"));
+    assert_eq!((mapping.batch_size, mapping.report_partial, mapping.max_concurrency), (1, true, Some(20)));
+
+    let [schedule] = template.schedules.as_slice() else { panic!("{:?}", template.schedules) };
+    assert_eq!((schedule.function.as_str(), schedule.name.as_str()), ("replies", "RepliesFunctionSweep"));
+    assert_eq!(schedule.period, Duration::from_secs(60));
+}
+
+/// (text of the real template to replace, replacement, what the error must contain)
+const WRONG_PIPELINE: &[(&str, &str, &[&str])] = &[
+    ("DeduplicationScope: messageGroup", "ContentBasedDeduplication: true", &["ReplyQueue", "ContentBased"]),
+    ("DeduplicationScope: messageGroup", "DeduplicationScope: queue", &["FifoThroughputLimit", "messageGroup"]),
+    ("DeduplicationScope: messageGroup", "DeduplicationScope: group", &["DeduplicationScope"]),
+    ("      FifoQueue: true\n", "", &["ReplyQueue", "FIFO"]),
+    ("{FifoQueue: true, MessageR", "{MessageR", &["ReplyQueue.Properties.RedrivePolicy", "same kind"]),
+    ("maxReceiveCount: 3", "maxReceiveCount: 0", &["maxReceiveCount", "1 to 1000"]),
+    ("!GetAtt ReplyDeadLetters.Arn, max", "!GetAtt ReplyQueue.Arn, max", &["RedrivePolicy", "another"]),
+    ("VisibilityTimeout: 360", "VisibilityTimeout: 59", &["VisibilityTimeout", "replies"]),
+    ("AUTOMATIC_BISECT", "REPORT", &["OnPartialBatchItemFailure", "AUTOMATIC_BISECT"]),
+    ("$.dynamodb.NewImage.follow_up.S", "dynamodb.NewImage.follow_up.S", &["MessageGroupId", "$."]),
+    ("MessageDeduplicationId: $.eventID", "InputTemplate: x", &["InputTemplate"]),
+    ("      Target: !GetAtt ReplyQueue.Arn\n", "      Target: !GetAtt FanoutDeadLetters.Arn\n", &["ReplyPipe", "FIFO"]),
+    ("            BatchSize: 1\n", "            BatchSize: 11\n", &["Jobs.Properties.BatchSize", "1 to 10"]),
+    ("            BatchSize: 1\n", "            FilterCriteria: {}\n", &["Jobs.Properties.FilterCriteria"]),
+    ("Queue: !GetAtt ReplyQueue.Arn", "Queue: !Ref ReplyQueue", &["Jobs.Properties.Queue", "Arn"]),
+    ("MaximumConcurrency: !Ref ReplyConcurrency", "MaximumConcurrency: 1", &["MaximumConcurrency", "2 to 1000"]),
+    ("rate(1 minute)", "cron(0 * * * ? *)", &["Sweep.Properties.Schedule", "rate"]),
+];
+
+#[test]
+fn a_pipeline_that_is_not_understood_is_named() {
+    for (text, replacement, expected) in WRONG_PIPELINE {
+        assert!(TEMPLATE.contains(text), "{text}");
+        let error = parse(&TEMPLATE.replace(text, replacement)).unwrap_err().to_string();
+        for part in *expected {
+            assert!(error.contains(part), "{error:?} does not name {part:?}");
+        }
+    }
+}
+
+#[test]
+fn queues_have_urls_and_names() {
+    for (value, expected) in [
+        ("!Ref Q", "http://localhost/queue/Q"),
+        ("!GetAtt Q.QueueUrl", "http://localhost/queue/Q"),
+        ("!GetAtt Q.QueueName", "Q"),
+        ("!GetAtt Q.Arn", "arn:aws:sqs:us-east-1:000000000000:Q"),
+    ] {
+        let text =
+            SMALL.replace("!Sub '${Stage}-b'", value).replace("Resources:", "Resources:\n  Q: {Type: AWS::SQS::Queue}");
+        assert_eq!(parse(&text).unwrap().functions[0].environment["B"], expected);
+    }
+}
+
+#[test]
 fn globals_conditions_and_no_value() {
     let template = parse(SMALL).unwrap();
     let function = template.functions.first().unwrap();
@@ -102,7 +173,7 @@ fn overrides_replace_declared_variables_only() {
 
 /// (text to replace, replacement, what the error must contain)
 const WRONG: &[(&str, &str, &[&str])] = &[
-    ("Type: Api,", "Type: Schedule,", &["Resources.OneFunction.Properties.Events.Get.Type", "Schedule"]),
+    ("Type: Api,", "Type: SNS,", &["Resources.OneFunction.Properties.Events.Get.Type", "SNS"]),
     ("Method: get", "Method: get, ResponseTransferMode: STREAM", &["ResponseTransferMode", "RESPONSE_STREAM"]),
     ("Method: get", "Method: get, Auth: {Authorizer: X}", &["Events.Get.Properties.Auth"]),
     ("Method: get", "Method: fetch", &["Method", "FETCH"]),

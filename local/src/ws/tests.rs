@@ -61,6 +61,7 @@ impl Server {
             bin_dir: None,
             launcher: None,
             chaos: None,
+            hold: Vec::new(),
             seed_ports: false,
         };
         let hub = Hub::default();
@@ -233,6 +234,7 @@ async fn an_id_is_gone_until_connect_has_returned() {
         bin_dir: None,
         launcher: None,
         chaos: None,
+        hold: Vec::new(),
         seed_ports: false,
     };
     let hub = Hub::default();

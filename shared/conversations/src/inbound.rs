@@ -1,7 +1,8 @@
 //! What a customer sent, recorded exactly once (B26).
 
 use domain::conversation::{Medium, NewConversation, Urgency};
-use domain::event::{EventBody, Media};
+use domain::event::{EventBody, Media, Speaker};
+use domain::phone::PhoneNumber;
 use domain::sms::{OptOut, opt_out_keyword};
 use domain::time::Timestamp;
 use providers::twilio::webhook::IncomingSms;
@@ -22,7 +23,9 @@ pub async fn record_sms(tenant: &Tenant, sms: IncomingSms, at: Timestamp) -> Res
         Some(wish) => tenant.timeline(&contact.id).await?.opted_out != wish,
         None => false,
     };
-    let opt_out = opt_out.filter(|wish| changed || *wish != OptOut::Start);
+    // Where Twilio itself names it a keyword, Twilio has answered it.
+    let named = sms.opt_out_type.is_some();
+    let opt_out = opt_out.filter(|wish| changed || named || *wish != OptOut::Start);
     let media = sms.media.into_iter().map(|m| Media { url: m.url, content_type: m.content_type }).collect();
     let mut bodies = vec![EventBody::SmsReceived {
         text: sms.body,
@@ -42,4 +45,39 @@ pub async fn record_sms(tenant: &Tenant, sms: IncomingSms, at: Timestamp) -> Res
         started_at: at,
     };
     tenant.append_sms(new, Append::new(bodies, at).once("twilio", sms.message_sid)).await
+}
+
+/// A message from elsewhere, as seed B's `addToConversationHistory` takes it.
+#[derive(Clone)]
+pub struct Said {
+    /// Its text.
+    pub text: String,
+    /// By whom.
+    pub by: Speaker,
+    /// What makes a second import of it change nothing.
+    pub key: Option<String>,
+}
+
+/// Puts a message into the contact's text conversation, making both where there are none. Nothing is sent or answered.
+pub async fn record_said(
+    tenant: &Tenant,
+    phone: &PhoneNumber,
+    said: Said,
+    at: Timestamp,
+) -> Result<Appended, StoreError> {
+    let contact = tenant.contact_or_new(phone).await?;
+    let body = EventBody::Message { role: said.by, text: said.text, sources: String::new() };
+    let append = Append::new(vec![body], at);
+    let append = match said.key {
+        Some(key) => append.once("import", key),
+        None => append,
+    };
+    let new = NewConversation {
+        contact_id: contact.id,
+        phone: phone.clone(),
+        medium: Medium::Sms,
+        urgency: Urgency::Medium,
+        started_at: at,
+    };
+    tenant.append_sms(new, append).await
 }

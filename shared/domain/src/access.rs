@@ -1,6 +1,7 @@
 //! Who may see a conversation (A19).
 
-use crate::event::Event;
+use crate::conversation::{Medium, Status};
+use crate::event::{Event, EventBody};
 use crate::ids::{ConversationId, OrganizationId, UserId};
 use crate::user::{Permission, Principal};
 use std::collections::HashMap;
@@ -33,6 +34,31 @@ pub fn may_view(viewer: &Principal, organization: &OrganizationId, admin: Option
     }
 }
 
+/// What an event on a contact's timeline is to somebody who follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Theirs to see.
+    Seen,
+    /// Of another conversation that another admin has, or of one that ended in another admin's hands: passed over.
+    Hidden,
+    /// Another admin takes over, or has the contact's text messages: whoever follows them is told, and cut off (A21).
+    Closed,
+}
+
+/// A19 on a contact's timeline, which may hold conversations of different admins.
+pub fn sight(viewer: &Principal, event: &Event) -> Sight {
+    let state = &event.state;
+    match may_view(viewer, &event.organization_id, state.admin_id.as_ref()) {
+        Ok(()) => Sight::Seen,
+        Err(Denied::TakenOver) => {
+            let begins = matches!(event.body, EventBody::HumanControlStarted { .. });
+            let texts = state.medium == Medium::Sms && state.status == Status::TakenOver;
+            if begins || texts { Sight::Closed } else { Sight::Hidden }
+        }
+        Err(_) => Sight::Closed,
+    }
+}
+
 /// Leaves out the events of conversations that another admin has at the end of this run: a contact may have such a one
 /// beside others that are open. The run should reach the end of their timeline, so that the last event of each
 /// conversation tells whose it is now.
@@ -48,8 +74,7 @@ pub fn retain_visible(viewer: &Principal, events: &mut Vec<Event>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::{Conversation, Medium, NewConversation, Urgency};
-    use crate::event::EventBody;
+    use crate::conversation::{Conversation, NewConversation, Urgency};
     use crate::ids::ContactId;
     use crate::phone::PhoneNumber;
     use crate::time::Timestamp;
@@ -103,7 +128,8 @@ mod tests {
         let (mut taken, mut open) = (begin("conv_1"), begin("conv_2"));
         let said = || EventBody::OptOutChanged { opted_out: false };
         let ada = UserId::parse("ada").unwrap();
-        let takeover = EventBody::HumanControlStarted { agent_id: ada, agent_name: "Ada".into(), reason: None };
+        let takeover =
+            EventBody::HumanControlStarted { agent_id: ada, agent_name: "Ada".into(), reason: None, lease_seconds: 60 };
         let events = vec![
             taken.apply(said(), at, 1),
             open.apply(said(), at, 2),

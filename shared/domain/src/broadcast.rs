@@ -3,7 +3,7 @@
 //! This file is the one place where event kinds become broadcast types (B11-B14).
 
 use crate::conversation::{Medium, Status, Urgency};
-use crate::event::{Actor, Direction, Event, EventBody, Media};
+use crate::event::{Actor, CallReport, ControlEnd, Direction, Event, EventBody, Media, Notice};
 use crate::ids::{CallId, ContactId, ConversationId, OrganizationId, UserId};
 use crate::message::Message;
 use crate::phone::PhoneNumber;
@@ -119,6 +119,9 @@ pub enum Detail<'a> {
         /// How long it was.
         #[serde(rename = "durationSeconds", skip_serializing_if = "Option::is_none")]
         duration_seconds: Option<u32>,
+        /// What the provider found out about it.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        report: Option<&'a CallReport>,
     },
     /// A person took over.
     HumanControlStarted {
@@ -140,6 +143,22 @@ pub enum Detail<'a> {
         /// What they left behind.
         #[serde(skip_serializing_if = "Option::is_none")]
         summary: Option<&'a str>,
+        /// What is to be done.
+        #[serde(rename = "nextSteps", skip_serializing_if = "<[String]>::is_empty")]
+        next_steps: &'a [String],
+        /// Whether they call it a success.
+        #[serde(rename = "handoffSuccess", skip_serializing_if = "Option::is_none")]
+        handoff_success: Option<bool>,
+        /// `left`, or `timed_out` when they gave no sign of life.
+        #[serde(rename = "endedBy")]
+        ended_by: ControlEnd,
+    },
+    /// Something that operators should know.
+    System {
+        /// What it is about.
+        notice: Notice,
+        /// In a sentence.
+        message: &'a str,
     },
     /// The contact opted out, or in again.
     OptOutChanged {
@@ -192,15 +211,22 @@ impl<'a> Detail<'a> {
                 Self::SmsStatusUpdate { message_seq: *message_seq, message_status: *status, error_code: *error_code }
             }
             EventBody::CallInitiated { call_id, direction } => Self::CallInitiated { call_id, direction: *direction },
-            EventBody::CallEnded { call_id, outcome, duration_seconds } => {
-                Self::CallEnded { call_id, outcome, duration_seconds: *duration_seconds }
+            EventBody::CallEnded { call_id, outcome, duration_seconds, report } => {
+                Self::CallEnded { call_id, outcome, duration_seconds: *duration_seconds, report: report.as_deref() }
             }
-            EventBody::HumanControlStarted { agent_id, agent_name, reason } => {
+            EventBody::HumanControlStarted { agent_id, agent_name, reason, .. } => {
                 Self::HumanControlStarted { agent_id, agent_name, reason: reason.as_deref() }
             }
-            EventBody::HumanControlEnded { agent_id, summary } => {
-                Self::HumanControlEnded { agent_id, summary: summary.as_deref() }
+            EventBody::HumanControlEnded { agent_id, ended_by, summary, next_steps, handoff_success, .. } => {
+                Self::HumanControlEnded {
+                    agent_id,
+                    summary: summary.as_deref(),
+                    next_steps,
+                    handoff_success: *handoff_success,
+                    ended_by: *ended_by,
+                }
             }
+            EventBody::System { notice, text } => Self::System { notice: *notice, message: text },
             EventBody::OptOutChanged { opted_out } => Self::OptOutChanged { opted_out: *opted_out },
             EventBody::ConversationEnded { reason } => Self::ConversationEnded { reason },
         }
@@ -218,6 +244,7 @@ impl<'a> Detail<'a> {
             Self::CallEnded { .. } => "call_ended",
             Self::HumanControlStarted { .. } => "human_control_started",
             Self::HumanControlEnded { .. } => "human_control_ended",
+            Self::System { .. } => "system",
             Self::OptOutChanged { .. } => "opt_out_changed",
             Self::ConversationEnded { .. } => "conversation_ended",
         }
@@ -256,7 +283,7 @@ pub struct HistoryMessage {
     pub message: Message,
     /// In which conversation.
     pub conversation_id: ConversationId,
-    /// `user`, `ai` or `human_agent` (B09).
+    /// `user`, `agent` (the AI), `human_agent` or `system` (B09).
     #[serde(rename = "sentBy")]
     pub sent_by: &'static str,
     /// `text` or `voice` (B09).
@@ -289,7 +316,7 @@ impl HistoryMessage {
             conversation_id: event.conversation_id.clone(),
             sent_by: match event.body.actor() {
                 Actor::Customer => "user",
-                Actor::Assistant => "ai",
+                Actor::Assistant => "agent",
                 Actor::Agent => "human_agent",
                 Actor::System => "system",
             },

@@ -1,5 +1,7 @@
 //! A person we talk with: worker (A), lead (B).
 
+use crate::conversation::{Conversation, Medium, Status};
+use crate::event::EventBody;
 use crate::ids::{ContactId, ConversationId, OrganizationId, UserId};
 use crate::phone::PhoneNumber;
 use crate::time::Timestamp;
@@ -32,10 +34,56 @@ pub struct Timeline {
     /// The text-message conversation that is going on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_sms: Option<ConversationId>,
-    /// Who took over the contact's latest conversation.
+    /// Which of their conversations a person has taken over and not handed back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_over: Option<ConversationId>,
+    /// Who has taken over their text-message conversation: the contact's stream is theirs alone until they hand back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_id: Option<UserId>,
+    /// How many messages their conversations have together.
+    #[serde(default)]
+    pub messages: u32,
     /// Whether they asked for no more messages.
     #[serde(default)]
     pub opted_out: bool,
+}
+
+impl Timeline {
+    /// Takes in the next event, with the conversation as it is just after.
+    pub fn take(&mut self, conversation: &Conversation, body: &EventBody) {
+        self.messages += u32::from(body.is_message());
+        if let EventBody::OptOutChanged { opted_out } = body {
+            self.opted_out = *opted_out;
+        }
+        let over = conversation.status() == Status::Ended;
+        if conversation.control.is_some() {
+            self.taken_over = Some(conversation.id.clone());
+        } else if self.taken_over.as_ref() == Some(&conversation.id) {
+            self.taken_over = None;
+        }
+        if conversation.medium == Medium::Sms {
+            self.admin_id = conversation.admin_id.clone().filter(|_| !over);
+            if !over {
+                self.open_sms = Some(conversation.id.clone());
+            } else if self.open_sms.as_ref() == Some(&conversation.id) {
+                self.open_sms = None;
+            }
+        }
+    }
+}
+
+/// What a call with a contact is told about them, ready before the phone rings (B15, G44).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Briefing {
+    /// What was said and agreed so far.
+    pub summary: String,
+    /// The latest messages.
+    pub context: String,
+    /// How many messages there are in all.
+    pub messages: u32,
+    /// Number of the contact's latest event that is in it.
+    pub upto: u64,
+    /// Number of the contact's latest event that a model's summary covers.
+    #[serde(default)]
+    pub summarised: u64,
 }

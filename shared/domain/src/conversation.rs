@@ -1,6 +1,6 @@
 //! A conversation's state: what its events add up to.
 
-use crate::event::{Event, EventBody};
+use crate::event::{Event, EventBody, Notice};
 use crate::ids::{CallId, ContactId, ConversationId, OrganizationId, UserId};
 use crate::phone::PhoneNumber;
 use crate::time::Timestamp;
@@ -96,6 +96,37 @@ pub struct Conversation {
     pub last_seq: u64,
     /// How many of the events are messages.
     pub messages: u32,
+    /// The person in control now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
+    /// How many times people took it over. A reply holds only in the epoch it was begun in (G4).
+    #[serde(default)]
+    pub epoch: u32,
+    /// Number of the latest customer's message that asks for an answer, 0 for none.
+    #[serde(default)]
+    pub asked: u64,
+    /// Number up to which customers' messages are answered, or need no answer any more.
+    #[serde(default)]
+    pub answered: u64,
+    /// The number of ours that the customer wrote to last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_number: Option<PhoneNumber>,
+}
+
+/// A person's control of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Control {
+    /// Who.
+    pub agent_id: UserId,
+    /// Their shown name.
+    pub agent_name: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Number of the event by which it began.
+    pub seq: u64,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What every event says about the conversation just after it, so that viewers need no second read.
@@ -151,7 +182,17 @@ impl Conversation {
             admin_id: None,
             last_seq: 0,
             messages: 0,
+            control: None,
+            epoch: 0,
+            asked: 0,
+            answered: 0,
+            own_number: None,
         }
+    }
+
+    /// Whether the AI owes the customer an answer now.
+    pub fn wants_reply(&self) -> bool {
+        self.status() == Status::Active && self.asked > self.answered
     }
 
     /// Where it stands, which follows from who controls it and whether it ended.
@@ -182,20 +223,7 @@ impl Conversation {
             self.messages += 1;
             self.messages
         });
-        match &body {
-            EventBody::HumanControlStarted { agent_id, .. } => self.admin_id = Some(agent_id.clone()),
-            EventBody::HumanControlEnded { .. } => self.admin_id = None,
-            EventBody::CallEnded { .. } | EventBody::ConversationEnded { .. } => {
-                self.ended_at.get_or_insert(at);
-            }
-            EventBody::SmsReceived { .. }
-            | EventBody::SmsSent { .. }
-            | EventBody::Message { .. }
-            | EventBody::HumanMessageSent { .. }
-            | EventBody::SmsStatus { .. }
-            | EventBody::CallInitiated { .. }
-            | EventBody::OptOutChanged { .. } => {}
-        }
+        self.take(&body, at);
         Event {
             organization_id: self.organization_id.clone(),
             conversation_id: self.id.clone(),
@@ -209,11 +237,56 @@ impl Conversation {
             body,
         }
     }
+
+    fn take(&mut self, body: &EventBody, at: Timestamp) {
+        match body {
+            EventBody::SmsReceived { to, opt_out, .. } => {
+                self.own_number = Some(to.clone());
+                if opt_out.is_none() {
+                    self.asked = self.last_seq;
+                }
+            }
+            EventBody::SmsSent { answers, .. } => self.answered = self.answered.max(*answers),
+            EventBody::HumanMessageSent { .. }
+            // Opted out, they get no answers; opted in again, they are not answered what they wrote in between.
+            | EventBody::OptOutChanged { .. }
+            | EventBody::System { notice: Notice::LlmNotConfigured | Notice::RepliesPaused, .. } => {
+                self.answered = self.asked;
+            }
+            EventBody::HumanControlStarted { agent_id, agent_name, reason, .. } => {
+                self.epoch += 1;
+                self.admin_id = Some(agent_id.clone());
+                self.control = Some(Control {
+                    agent_id: agent_id.clone(),
+                    agent_name: agent_name.clone(),
+                    since: at,
+                    seq: self.last_seq,
+                    reason: reason.clone(),
+                });
+            }
+            EventBody::HumanControlEnded { answer_pending, .. } => {
+                self.admin_id = None;
+                self.control = None;
+                if !answer_pending {
+                    self.answered = self.asked;
+                }
+            }
+            EventBody::CallEnded { .. } | EventBody::ConversationEnded { .. } => {
+                self.ended_at.get_or_insert(at);
+                self.control = None;
+            }
+            EventBody::Message { .. }
+            | EventBody::SmsStatus { .. }
+            | EventBody::CallInitiated { .. }
+            | EventBody::System { notice: Notice::ReplyFailed, .. } => {}
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::ControlEnd;
     use proptest::prelude::*;
 
     fn conversation() -> Conversation {
@@ -238,8 +311,20 @@ mod tests {
                 text,
                 sources: String::new()
             }),
-            Just(EventBody::HumanControlStarted { agent_id: agent_id.clone(), agent_name: "Ada".into(), reason: None }),
-            Just(EventBody::HumanControlEnded { agent_id, summary: None }),
+            Just(EventBody::HumanControlStarted {
+                agent_id: agent_id.clone(),
+                agent_name: "Ada".into(),
+                reason: None,
+                lease_seconds: 60
+            }),
+            any::<bool>().prop_map(move |answer_pending| EventBody::HumanControlEnded {
+                agent_id: agent_id.clone(),
+                ended_by: ControlEnd::Left,
+                summary: None,
+                next_steps: Vec::new(),
+                handoff_success: None,
+                answer_pending
+            }),
             Just(EventBody::ConversationEnded { reason: "done".into() }),
         ]
     }

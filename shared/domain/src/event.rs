@@ -6,6 +6,7 @@ use crate::phone::PhoneNumber;
 use crate::sms::{MessageStatus, OptOut};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One entry of a conversation's log.
@@ -100,10 +101,14 @@ pub enum EventBody {
     SmsSent {
         /// Its text.
         text: String,
-        /// The number it was sent from.
+        /// The number it is sent from.
         from: PhoneNumber,
-        /// The provider's id of it.
-        provider_id: String,
+        /// The provider's id, where it was known at once; else delivery finds it (`store::Outgoing`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_id: Option<String>,
+        /// Number of the latest customer's message that it answers.
+        #[serde(default)]
+        answers: u64,
     },
     /// Something was said on a call or written in a chat.
     Message {
@@ -123,14 +128,18 @@ pub enum EventBody {
         agent_id: UserId,
         /// Their shown name.
         agent_name: String,
-        /// The provider's id, where it went out as a text message.
+        /// The number it is sent from, where it goes out as a text message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<PhoneNumber>,
+        /// The provider's id, where it was known at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider_id: Option<String>,
     },
     /// A message of ours got further on its way.
     SmsStatus {
-        /// The provider's id of the message.
-        provider_id: String,
+        /// The provider's id of the message; none when the provider never took it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_id: Option<String>,
         /// The event that is the message.
         message_seq: u64,
         /// How far it is.
@@ -155,6 +164,9 @@ pub enum EventBody {
         /// How long it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         duration_seconds: Option<u32>,
+        /// What the provider found out about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<Box<CallReport>>,
     },
     /// A person took over (B14).
     HumanControlStarted {
@@ -165,14 +177,36 @@ pub enum EventBody {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// How long it lasts without a sign of life from them.
+        #[serde(default = "default_lease")]
+        lease_seconds: u32,
     },
     /// The AI is in control again (B14).
     HumanControlEnded {
-        /// Who handed back.
+        /// Who was in control.
         agent_id: UserId,
-        /// What they left behind.
+        /// How it came.
+        #[serde(default)]
+        ended_by: ControlEnd,
+        /// What they left behind (B18).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary: Option<String>,
+        /// What is to be done (B18).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        next_steps: Vec<String>,
+        /// Whether they call it a success (B18).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handoff_success: Option<bool>,
+        /// Whether the AI is to answer what the customer wrote meanwhile and nobody answered.
+        #[serde(default)]
+        answer_pending: bool,
+    },
+    /// Something that operators should know.
+    System {
+        /// What it is about.
+        notice: Notice,
+        /// In a sentence, without a customer's words.
+        text: String,
     },
     /// The contact asked for no more messages, or for messages again.
     OptOutChanged {
@@ -184,6 +218,80 @@ pub enum EventBody {
         /// Why.
         reason: String,
     },
+}
+
+/// How a person's control ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlEnd {
+    /// They handed back.
+    #[default]
+    Left,
+    /// They gave no sign of life for the time of their lease.
+    TimedOut,
+}
+
+/// What a notice to operators is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// The AI did not answer, after all attempts.
+    ReplyFailed,
+    /// There is no model to answer.
+    LlmNotConfigured,
+    /// Too many answers in a short time: perhaps two machines talk.
+    RepliesPaused,
+}
+
+/// What a voice provider found out about a call.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallReport {
+    /// In short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// In a few words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// `success`, `failure` or `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successful: Option<String>,
+    /// Why it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub termination_reason: Option<String>,
+    /// Main language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// What was asked to be collected, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub collected: BTreeMap<String, serde_json::Value>,
+    /// Results of the evaluation, by criterion.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub criteria: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for CallReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallReport")
+    }
+}
+
+/// Two hours without a sign of life (B21).
+pub const CONTROL_LEASE_SECONDS: u32 = 7200;
+
+fn default_lease() -> u32 {
+    CONTROL_LEASE_SECONDS
+}
+
+/// A text message that an event says we send.
+#[derive(Clone, Copy)]
+pub struct SentText<'a> {
+    /// From which number of ours.
+    pub from: &'a PhoneNumber,
+    /// What.
+    pub text: &'a str,
+    /// The provider's id, where it is known at once: nothing is left to send then.
+    pub provider_id: Option<&'a str>,
 }
 
 impl EventBody {
@@ -202,12 +310,14 @@ impl EventBody {
             Self::SmsSent { .. } => Actor::Assistant,
             Self::Message { role: Speaker::Customer, .. } => Actor::Customer,
             Self::Message { role: Speaker::Assistant, .. } => Actor::Assistant,
+            Self::HumanControlEnded { ended_by: ControlEnd::TimedOut, .. } => Actor::System,
             Self::HumanMessageSent { .. } | Self::HumanControlStarted { .. } | Self::HumanControlEnded { .. } => {
                 Actor::Agent
             }
             Self::SmsStatus { .. }
             | Self::CallInitiated { .. }
             | Self::CallEnded { .. }
+            | Self::System { .. }
             | Self::ConversationEnded { .. } => Actor::System,
         }
     }
@@ -224,18 +334,32 @@ impl EventBody {
             Self::CallEnded { .. } => "call_ended",
             Self::HumanControlStarted { .. } => "human_control_started",
             Self::HumanControlEnded { .. } => "human_control_ended",
+            Self::System { .. } => "system",
             Self::OptOutChanged { .. } => "opt_out_changed",
             Self::ConversationEnded { .. } => "conversation_ended",
         }
     }
 
-    /// The provider's id of the text message this event sent.
-    pub fn sent_provider_id(&self) -> Option<&str> {
+    /// The text message this event sends.
+    pub fn sent_text(&self) -> Option<SentText<'_>> {
         match self {
-            Self::SmsSent { provider_id, .. } => Some(provider_id),
-            Self::HumanMessageSent { provider_id, .. } => provider_id.as_deref(),
+            Self::SmsSent { text, from, provider_id, .. }
+            | Self::HumanMessageSent { text, from: Some(from), provider_id, .. } => {
+                Some(SentText { from, text, provider_id: provider_id.as_deref() })
+            }
             _ => None,
         }
+    }
+
+    /// Whether work follows from this event, off the request path: a reply, or news for the contact's briefing.
+    pub fn needs_follow_up(&self) -> bool {
+        matches!(
+            self,
+            Self::SmsReceived { .. }
+                | Self::HumanMessageSent { .. }
+                | Self::CallEnded { .. }
+                | Self::HumanControlEnded { .. }
+        )
     }
 }
 

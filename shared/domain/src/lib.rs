@@ -9,6 +9,7 @@
 pub mod access;
 pub mod broadcast;
 pub mod contact;
+pub mod context;
 pub mod conversation;
 pub mod event;
 pub mod ids;

@@ -32,6 +32,12 @@ pub struct Organization {
     /// The organization's own Twilio account, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twilio: Option<TwilioAccount>,
+    /// The organization's own voice agent, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elevenlabs: Option<VoiceAgent>,
+    /// What the AI is told beside the conversation: who it speaks for, opening hours, tone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
 }
 
 /// Credentials of a Twilio account.
@@ -41,4 +47,19 @@ pub struct TwilioAccount {
     pub account_sid: String,
     /// Signs Twilio's webhooks and opens its API.
     pub auth_token: Secret,
+}
+
+/// A voice agent at ElevenLabs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VoiceAgent {
+    /// `agent_…`
+    pub agent_id: String,
+    /// The number it calls from, `phnum_…`
+    pub phone_number_id: String,
+    /// Opens the API.
+    pub api_key: Secret,
+    /// Comes with each initiation webhook.
+    pub initiation_secret: Secret,
+    /// Signs post-call webhooks.
+    pub post_call_secret: Secret,
 }

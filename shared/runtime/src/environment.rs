@@ -1,10 +1,16 @@
 //! Configuration: environment variables and, by name, the stack's secret.
 
 use crate::clients::Clients;
+use conversations::texting::{PATIENCE_SECONDS, Texting};
+use domain::organization::{TwilioAccount, VoiceAgent};
+use domain::phone::PhoneNumber;
 use domain::secret::Secret;
 use identity::token::Keyring;
+use providers::elevenlabs::client::ElevenLabsClient;
 use providers::email::Mailer;
+use providers::llm::{Endpoint, Limits, Llm};
 use providers::push::Push;
+use providers::twilio::client::TwilioClient;
 use providers::twilio::signature::SigningKeys;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,6 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, Tables};
 use web::Authenticator;
+
+/// Path of Twilio's status webhook.
+const TWILIO_STATUS_PATH: &str = "/api/webhooks/twilio/sms/status";
 
 /// Everything wrong with the configuration, at once.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +156,61 @@ impl Environment {
                 .map(|(id, key)| (id.trim().to_owned(), Secret::new(key.trim())))
                 .collect(),
         }
+    }
+
+    /// One HTTP client for all providers of a function.
+    pub fn http(&self) -> reqwest::Client {
+        providers::http::client()
+    }
+
+    /// Twilio's API, the stack's account and number, and where Twilio reports how far messages got.
+    pub fn texting(&self, http: &reqwest::Client) -> Texting {
+        let url = self.text("TWILIO_API_URL").unwrap_or("https://api.twilio.com");
+        let account = self.text("TWILIO_ACCOUNT_SID").map(|account_sid| TwilioAccount {
+            account_sid: account_sid.to_owned(),
+            auth_token: self.secret("TWILIO_AUTH_TOKEN"),
+        });
+        let number = self.text("TWILIO_PHONE_NUMBER").and_then(|number| PhoneNumber::parse(number, None).ok());
+        Texting {
+            client: TwilioClient::new(http.clone(), url),
+            account,
+            number,
+            patience_seconds: self.number("SMS_PATIENCE_SECONDS", PATIENCE_SECONDS),
+            status_callback: self.public_base_url().map(|base| format!("{base}{TWILIO_STATUS_PATH}")),
+        }
+    }
+
+    /// Scheme, host and base path that providers use.
+    pub fn public_base_url(&self) -> Option<&str> {
+        self.text("PUBLIC_BASE_URL").map(|url| url.trim_end_matches('/'))
+    }
+
+    /// ElevenLabs' API.
+    pub fn elevenlabs(&self, http: &reqwest::Client) -> ElevenLabsClient {
+        let url = self.text("ELEVENLABS_API_URL").unwrap_or("https://api.elevenlabs.io");
+        ElevenLabsClient::new(http.clone(), url)
+    }
+
+    /// The stack's voice agent, for organizations without one of their own.
+    pub fn voice_agent(&self) -> Option<VoiceAgent> {
+        Some(VoiceAgent {
+            agent_id: self.text("ELEVENLABS_AGENT_ID")?.to_owned(),
+            phone_number_id: self.text("ELEVENLABS_PHONE_NUMBER_ID").unwrap_or_default().to_owned(),
+            api_key: self.secret("ELEVENLABS_API_KEY"),
+            initiation_secret: self.secret("ELEVENLABS_CONVERSATION_INITIATION_WEBHOOK_SECRET"),
+            post_call_secret: self.secret("ELEVENLABS_POST_CALL_WEBHOOK_SECRET"),
+        })
+    }
+
+    /// The language model; none where `LLM_BASE_URL` is not set.
+    pub fn llm(&self, http: &reqwest::Client) -> Llm {
+        let endpoint = self.text("LLM_BASE_URL").map(|base_url| Endpoint {
+            base_url: base_url.to_owned(),
+            api_key: self.secret("LLM_API_KEY"),
+            model: self.required("LLM_MODEL").to_owned(),
+        });
+        let limits = Limits { total: self.seconds("LLM_SECONDS", 25.0), ..Limits::default() };
+        Llm::new(http.clone(), endpoint.into_iter().collect(), limits)
     }
 
     /// Sends mail by SES.

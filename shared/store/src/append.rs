@@ -7,14 +7,12 @@
 
 use crate::error::StoreError;
 use crate::item::{Item, event_item, from_item, n, s, to_item};
-use crate::keys::{self, Key};
+use crate::keys;
 use crate::table::{action, cancellation, put_new};
-use crate::{Tenant, now};
-use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use crate::{Tenant, leases, now, outgoing};
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::contact::Timeline;
-use domain::conversation::{Conversation, Medium, Status};
+use domain::conversation::{Conversation, Status};
 use domain::event::{Event, EventBody};
 use domain::ids::ConversationId;
 use domain::time::Timestamp;
@@ -22,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// Most events of one append: each is written twice (conversation and timeline) beside five other records, and a
-/// transaction holds 100 actions.
+/// Most events of one append: each is written twice (conversation and timeline), maybe with a record of its delivery,
+/// beside five other records, and a transaction holds 100 actions.
 pub const MAX_EVENTS: usize = 30;
 
 /// Twelve writers in one conversation need four attempts at the median; a transaction that still loses after this many
@@ -49,26 +47,36 @@ pub enum Refused {
     Ended,
     /// A person is in control.
     UnderHumanControl,
-    /// Nobody is in control, or somebody else is.
+    /// Nobody is in control.
+    NotUnderControl,
+    /// Somebody else is in control.
     NotInControl,
+    /// What the append was begun on has changed: newer messages, or a takeover in between.
+    Outdated,
 }
+
+/// A rule on the conversation and on the contact's timeline that an append builds on. Both are as they will be at commit.
+pub type Guard<'a> = &'a (dyn Fn(&Conversation, &Timeline) -> Result<(), Refused> + Sync);
 
 /// Events to append.
 pub struct Append<'a> {
-    /// What happened, in order; at most [`MAX_EVENTS`].
-    pub bodies: Vec<EventBody>,
-    /// When.
-    pub at: Timestamp,
+    /// What happened, and when, in order; at most [`MAX_EVENTS`].
+    pub entries: Vec<(Timestamp, EventBody)>,
     /// What it is claimed by.
     pub marker: Option<Marker>,
     /// A rule on the state that the append builds on.
-    pub guard: &'a (dyn Fn(&Conversation) -> Result<(), Refused> + Sync),
+    pub guard: Guard<'a>,
 }
 
 impl Append<'static> {
-    /// Events that may always be appended.
+    /// Events of one moment that may always be appended.
     pub fn new(bodies: Vec<EventBody>, at: Timestamp) -> Self {
-        Self { bodies, at, marker: None, guard: &|_| Ok(()) }
+        Self::timed(bodies.into_iter().map(|body| (at, body)).collect())
+    }
+
+    /// Events of different moments that may always be appended.
+    pub fn timed(entries: Vec<(Timestamp, EventBody)>) -> Self {
+        Self { entries, marker: None, guard: &|_, _| Ok(()) }
     }
 }
 
@@ -76,6 +84,19 @@ impl Append<'_> {
     /// The same, claimed by a marker.
     pub fn once(self, source: &'static str, id: impl Into<String>) -> Self {
         Self { marker: Some(Marker { source, id: id.into() }), ..self }
+    }
+
+    /// The same, only where a rule holds.
+    pub fn only_if<'a>(self, guard: Guard<'a>) -> Append<'a>
+    where
+        Self: 'a,
+    {
+        Append { entries: self.entries, marker: self.marker, guard }
+    }
+
+    /// When the first of them happened.
+    pub(crate) fn at(&self) -> Timestamp {
+        self.entries.first().map_or(Timestamp::from_millis(0), |(at, _)| *at)
     }
 }
 
@@ -85,7 +106,7 @@ pub enum Appended {
     /// It is in the log.
     New {
         /// The conversation just after it.
-        conversation: Conversation,
+        conversation: Box<Conversation>,
         /// The events, numbered.
         events: Vec<Event>,
     },
@@ -123,16 +144,18 @@ impl Tenant {
 
     /// Appends onto heads that were just read (or, with `last_seq` 0, begin a conversation).
     pub(crate) async fn append_to(&self, mut heads: Heads, append: Append<'_>) -> Result<Appended, StoreError> {
-        if append.bodies.is_empty() || append.bodies.len() > MAX_EVENTS {
+        if append.entries.is_empty() || append.entries.len() > MAX_EVENTS {
             return Err(StoreError::TooLarge);
         }
         for attempt in 0..MAX_ATTEMPTS {
-            if let Err(refused) = (append.guard)(&heads.conversation) {
+            if let Err(refused) = (append.guard)(&heads.conversation, &heads.timeline) {
                 return Ok(Appended::Refused(refused));
             }
             let draft = Draft::make(&heads, &append);
             match self.commit(&heads, &draft, append.marker.as_ref()).await? {
-                Commit::Done => return Ok(Appended::New { conversation: draft.conversation, events: draft.events }),
+                Commit::Done => {
+                    return Ok(Appended::New { conversation: Box::new(draft.conversation), events: draft.events });
+                }
                 Commit::Duplicate(at) => {
                     return Ok(Appended::Duplicate { conversation_id: at.conversation_id, seq: at.seq });
                 }
@@ -142,7 +165,7 @@ impl Tenant {
                     return Err(StoreError::Conflict);
                 }
                 Commit::Moved { conversation, timeline } => {
-                    heads.conversation = conversation.unwrap_or(heads.conversation);
+                    heads.conversation = conversation.map_or(heads.conversation, |conversation| *conversation);
                     heads.timeline = timeline.unwrap_or(heads.timeline);
                     // At once: what was learned grows old while one waits, so that a pause would only let others pass.
                 }
@@ -171,7 +194,7 @@ impl Tenant {
         }
         if failed(CONVERSATION).is_some() || failed(TIMELINE).is_some() {
             return Ok(Commit::Moved {
-                conversation: old_image(failed(CONVERSATION))?,
+                conversation: old_image(failed(CONVERSATION))?.map(Box::new),
                 timeline: old_image(failed(TIMELINE))?,
             });
         }
@@ -222,13 +245,16 @@ impl Tenant {
             actions.push(put_new(store.core(), owner)?);
         }
         for event in &draft.events {
-            actions.push(put_new(store.core(), event_item(&keys::event(org, &conversation.id, event.seq), event)?)?);
+            let mut item = event_item(&keys::event(org, &conversation.id, event.seq), event)?;
+            if event.body.needs_follow_up() {
+                item.insert(keys::FOLLOW_UP.to_owned(), s(conversation.id.log_id()));
+            }
+            actions.push(put_new(store.core(), item)?);
             let entry = keys::timeline_entry(org, contact, event.contact_seq);
             actions.push(put_new(store.core(), event_item(&entry, event)?)?);
-            if let Some(provider_id) = event.body.sent_provider_id() {
-                actions.push(refer(store.core(), &keys::outgoing(org, provider_id), &conversation.id, event.seq)?);
-            }
+            actions.extend(outgoing::record(store.core(), event, conversation.epoch)?);
         }
+        actions.extend(leases::change(store.core(), &heads.conversation, draft)?);
         Ok(Plan { actions, marker, owner })
     }
 }
@@ -246,16 +272,16 @@ const TIMELINE: usize = 1;
 enum Commit {
     Done,
     Duplicate(MarkerRecord),
-    Moved { conversation: Option<Conversation>, timeline: Option<Timeline> },
+    Moved { conversation: Option<Box<Conversation>>, timeline: Option<Timeline> },
     Taken,
     Busy,
 }
 
 /// The records as they will be.
-struct Draft {
-    conversation: Conversation,
+pub(crate) struct Draft {
+    pub(crate) conversation: Conversation,
     timeline: Timeline,
-    events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
 }
 
 impl Draft {
@@ -263,25 +289,15 @@ impl Draft {
         let mut conversation = heads.conversation.clone();
         let mut timeline = heads.timeline.clone();
         let events = append
-            .bodies
+            .entries
             .iter()
-            .map(|body| {
+            .map(|(at, body)| {
                 timeline.last_seq += 1;
-                if let EventBody::OptOutChanged { opted_out } = body {
-                    timeline.opted_out = *opted_out;
-                }
-                conversation.apply(body.clone(), append.at, timeline.last_seq)
+                let event = conversation.apply(body.clone(), *at, timeline.last_seq);
+                timeline.take(&conversation, body);
+                event
             })
             .collect();
-        timeline.admin_id.clone_from(&conversation.admin_id);
-        if conversation.medium == Medium::Sms {
-            let ended = conversation.status() == Status::Ended;
-            if !ended {
-                timeline.open_sms = Some(conversation.id.clone());
-            } else if timeline.open_sms.as_ref() == Some(&conversation.id) {
-                timeline.open_sms = None;
-            }
-        }
         Self { conversation, timeline, events }
     }
 }
@@ -297,20 +313,6 @@ fn conversation_item(org: &domain::ids::OrganizationId, conversation: &Conversat
     let sort = keys::index_sort(conversation.started_at.millis(), conversation.id.as_str());
     item.insert("gsi1sk".to_owned(), s(sort));
     Ok(item)
-}
-
-/// Notes which event a message of ours is. A status callback may have made the record already.
-fn refer(table: &str, key: &Key, id: &ConversationId, seq: u64) -> Result<TransactWriteItem, StoreError> {
-    let update = Update::builder()
-        .table_name(table)
-        .set_key(Some(key.attributes()))
-        .update_expression("SET conversation_id = :conversation, seq = :seq, etype = :etype")
-        .expression_attribute_values(":conversation", s(id.as_str()))
-        .expression_attribute_values(":seq", n(seq))
-        .expression_attribute_values(":etype", s("outgoing"))
-        .build()
-        .map_err(|error| StoreError::Corrupt(Box::new(error)))?;
-    Ok(TransactWriteItem::builder().update(update).build())
 }
 
 fn put_if_unmoved(table: &str, item: Item, last_seq: u64) -> Result<TransactWriteItem, StoreError> {

@@ -1,12 +1,15 @@
 //! Contacts: found or made by number, listed, named.
 
 use crate::error::StoreError;
-use crate::item::{from_item, s, to_item};
+use crate::item::{from_item, n, s, to_item};
 use crate::keys::{self, INDEX};
-use crate::table::{cancellation, put_new};
+use crate::table::{cancellation, held, put_new};
 use crate::{Tenant, now};
-use domain::contact::Contact;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::contact::{Briefing, Contact};
+use domain::context::KnownCaller;
 use domain::ids::ContactId;
+use domain::organization::Organization;
 use domain::phone::PhoneNumber;
 
 /// A contact to be made.
@@ -31,9 +34,16 @@ pub struct ContactPage {
     pub next: Option<String>,
 }
 
+/// A contact by number: who it is, and what a call with them is told, in one record.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Pointer {
     contact_id: ContactId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lead_status: Option<String>,
+    #[serde(default)]
+    briefing: Briefing,
 }
 
 impl Tenant {
@@ -81,7 +91,12 @@ impl Tenant {
             created_at: now(),
         };
         let org = &self.organization_id;
-        let pointer = Pointer { contact_id: contact.id.clone() };
+        let pointer = Pointer {
+            contact_id: contact.id.clone(),
+            name: contact.name.clone(),
+            lead_status: contact.lead_status.clone(),
+            briefing: Briefing::default(),
+        };
         let result = self
             .store
             .client
@@ -117,7 +132,65 @@ impl Tenant {
             .set_item(Some(contact_item(&self.organization_id, &contact)?))
             .send()
             .await?;
+        self.rename_caller(&contact).await?;
         Ok(Some(contact))
+    }
+
+    async fn rename_caller(&self, contact: &Contact) -> Result<(), StoreError> {
+        let text = |value: &Option<String>| value.as_ref().map_or(AttributeValue::Null(true), s);
+        let result = self
+            .store
+            .client
+            .update_item()
+            .table_name(self.store.core())
+            .set_key(Some(keys::contact_by_phone(&self.organization_id, &contact.phone).attributes()))
+            .update_expression("SET #name = :name, lead_status = :status")
+            .condition_expression("contact_id = :id")
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":name", text(&contact.name))
+            .expression_attribute_values(":status", text(&contact.lead_status))
+            .expression_attribute_values(":id", s(contact.id.as_str()))
+            .send()
+            .await;
+        held(result).map(|_| ())
+    }
+
+    /// The organization, and what is known of whoever calls it, in one read (G44).
+    pub async fn caller(
+        &self,
+        phone: Option<&PhoneNumber>,
+    ) -> Result<(Option<Organization>, Option<(ContactId, KnownCaller)>), StoreError> {
+        let own = keys::organization(&self.organization_id);
+        let mut wanted = vec![own.attributes()];
+        wanted.extend(phone.map(|phone| keys::contact_by_phone(&self.organization_id, phone).attributes()));
+        let (mut organization, mut caller) = (None, None);
+        for item in self.store.get_all(wanted).await? {
+            if item.get("sk").and_then(|sk| sk.as_s().ok()) == Some(&own.sk) {
+                organization = Some(from_item(item)?);
+            } else {
+                let Pointer { contact_id, name, lead_status, briefing } = from_item(item)?;
+                caller = Some((contact_id, KnownCaller { name, lead_status, briefing }));
+            }
+        }
+        Ok((organization, caller))
+    }
+
+    /// Replaces the briefing of a contact, unless theirs is of later events already.
+    pub async fn put_briefing(&self, phone: &PhoneNumber, briefing: &Briefing) -> Result<(), StoreError> {
+        let value = AttributeValue::M(serde_dynamo::to_item(briefing)?);
+        let result = self
+            .store
+            .client
+            .update_item()
+            .table_name(self.store.core())
+            .set_key(Some(keys::contact_by_phone(&self.organization_id, phone).attributes()))
+            .update_expression("SET briefing = :briefing")
+            .condition_expression("attribute_exists(pk) AND (attribute_not_exists(briefing) OR briefing.upto <= :upto)")
+            .expression_attribute_values(":briefing", value)
+            .expression_attribute_values(":upto", n(briefing.upto))
+            .send()
+            .await;
+        held(result).map(|_| ())
     }
 
     /// Lists contacts, newest first. `after` is a page's `next`.

@@ -5,9 +5,10 @@ use crate::append::{Append, Appended, Heads};
 use crate::error::StoreError;
 use crate::item::{Item, from_item, s};
 use crate::keys::{self, INDEX};
+use domain::contact::Timeline;
 use domain::conversation::{Conversation, Medium, NewConversation, Status, Urgency};
-use domain::event::EventBody;
-use domain::ids::{CallId, ConversationId};
+use domain::event::{Direction, EventBody};
+use domain::ids::{CallId, ContactId, ConversationId};
 use domain::time::Timestamp;
 use std::collections::HashMap;
 
@@ -53,7 +54,7 @@ impl Tenant {
             let timeline = self.timeline(&new.contact_id).await?;
             let conversation = self.begin(&new, collision)?;
             let Some(append) = bodies.take() else { break };
-            let again = Append { bodies: append.bodies.clone(), marker: append.marker.clone(), ..append };
+            let again = Append { entries: append.entries.clone(), marker: append.marker.clone(), ..append };
             match self.append_to(Heads { conversation, timeline }, append).await {
                 Err(StoreError::Conflict) => bodies = Some(again),
                 done => return done,
@@ -69,6 +70,12 @@ impl Tenant {
         self.append_to(Heads { conversation, timeline }, append).await
     }
 
+    /// The contact's text-message conversation that is going on.
+    pub async fn open_sms(&self, contact: &ContactId) -> Result<Option<Conversation>, StoreError> {
+        let Some(id) = self.timeline(contact).await?.open_sms else { return Ok(None) };
+        Ok(self.conversation(&id).await?.filter(|conversation| conversation.status() != Status::Ended))
+    }
+
     /// Appends to the contact's text-message conversation, opening one where none is going on.
     pub async fn append_sms(&self, new: NewConversation, append: Append<'_>) -> Result<Appended, StoreError> {
         for collision in 0..MAX_COLLISIONS {
@@ -78,22 +85,46 @@ impl Tenant {
                 None => None,
             };
             let conversation = match going_on {
-                Some(idle) if is_idle(&idle, append.at) => {
-                    self.end_idle(&idle.id, append.at).await?;
+                Some(idle) if is_idle(&idle, append.at()) => {
+                    self.end_idle(&idle.id, append.at()).await?;
                     continue;
                 }
                 Some(conversation) => conversation,
                 None => self.begin(&new, collision)?,
             };
-            let attempt = Append {
-                bodies: append.bodies.clone(),
-                at: append.at,
-                marker: append.marker.clone(),
-                guard: &still_open,
+            let guard = |conversation: &Conversation, timeline: &Timeline| {
+                still_open(conversation)?;
+                (append.guard)(conversation, timeline)
             };
+            let attempt = Append { entries: append.entries.clone(), marker: append.marker.clone(), guard: &guard };
             match self.append_to(Heads { conversation, timeline }, attempt).await {
                 // Somebody else opened or ended one meanwhile: look again.
-                Err(StoreError::Conflict) | Ok(Appended::Refused(_)) => {}
+                Err(StoreError::Conflict) | Ok(Appended::Refused(crate::Refused::Ended)) => {}
+                done => return done,
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    /// Begins a conversation with its call. `provider_id` makes a second beginning of the same call change nothing.
+    pub async fn open_call(
+        &self,
+        new: NewConversation,
+        direction: Direction,
+        provider_id: Option<&str>,
+    ) -> Result<Appended, StoreError> {
+        for collision in 0..MAX_COLLISIONS {
+            let timeline = self.timeline(&new.contact_id).await?;
+            let conversation = self.begin(&new, collision)?;
+            let call_id =
+                conversation.call_id.clone().ok_or_else(|| StoreError::corrupt("a call on another medium"))?;
+            let append = Append::new(vec![EventBody::CallInitiated { call_id, direction }], new.started_at);
+            let append = match provider_id {
+                Some(id) => append.once("elevenlabs-call", id),
+                None => append,
+            };
+            match self.append_to(Heads { conversation, timeline }, append).await {
+                Err(StoreError::Conflict) => {}
                 done => return done,
             }
         }
@@ -114,9 +145,9 @@ impl Tenant {
     async fn end_idle(&self, id: &ConversationId, at: Timestamp) -> Result<(), StoreError> {
         let ended = EventBody::ConversationEnded { reason: "idle".to_owned() };
         // Somebody may have written meanwhile.
-        let still_idle = |c: &Conversation| if is_idle(c, at) { still_open(c) } else { Err(crate::Refused::Ended) };
-        let append = Append { bodies: vec![ended], at, marker: None, guard: &still_idle };
-        self.append(id, append).await.map(|_| ())
+        let still_idle =
+            |c: &Conversation, _: &Timeline| if is_idle(c, at) { still_open(c) } else { Err(crate::Refused::Ended) };
+        self.append(id, Append::new(vec![ended], at).only_if(&still_idle)).await.map(|_| ())
     }
 
     /// Lists the conversations that `accept` takes too, newest first. `after` is a page's `next`.

@@ -24,7 +24,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn corrupt(message: &'static str) -> Self {
+    /// A record that should be there, or should be otherwise.
+    pub fn corrupt(message: &'static str) -> Self {
         Self::Corrupt(message.into())
     }
 }

@@ -11,15 +11,20 @@
 //! | organization of a number of ours | `PHONE#<number>` | `ORG` |
 //! | contact | `CONTACT#<org>#<contact>` | `PROFILE` |
 //! | contact's timeline: entries, then head | same | `T#<contact_seq>`, `THEAD` |
-//! | contact by number | `CONTACTPHONE#<org>#<number>` | `PTR` |
+//! | contact by number, with the briefing for their next call | `CONTACTPHONE#<org>#<number>` | `PTR` |
 //! | conversation: events, then head | `CONV#<org>#<conversation>` | `M#<seq>`, `META` |
 //! | organization of a conversation | `CONVERSATION#<conversation>` | `OWNER` |
 //! | delivery of a text message of ours | `SMS#<org>#<provider id>` | `REF` |
+//! | text message of ours that is not sent yet | `OUT#<org>#<conversation>` | `S#<seq>` |
+//! | a person's control of a conversation | `CONTROL#<org>#<conversation>` | `LEASE` |
+//! | conversation of a call at its provider | `CALL#<org>#<provider id>` | `REF` |
+//! | organization of a voice agent of its own | `AGENT#<agent>` | `ORG` |
 //! | connection to be greeted (has `ttl`) | `HELLO#<connection>` | `HELLO` |
 //! | whether the stack is set up | `SETUP` | `DONE` |
 //!
 //! `gsi1` of `core`: `ORG#<org>#LIVE` and `ORG#<org>#ENDED` list conversations, `ORG#<org>#CONTACTS` contacts; the sort
-//! key is `<start in ms>#<id>`, which never changes, so that pages are stable.
+//! key is `<start in ms>#<id>`, which never changes, so that pages are stable. `OUTBOX` and `LEASES` list, over all
+//! organizations, what somebody must finish if nobody does: unsent messages by `<recorded in ms>#…`, leases by their end.
 //!
 //! Events sort directly before the head of their thread (`M#…` < `META`, `T#…` < `THEAD`): one query returns both.
 //! No sort key may ever be created between them.
@@ -33,6 +38,9 @@
 //! | stream ticket | `TKT#<sha256>` | `-` |
 //! | e-mail code | `CODE#<purpose>#<email>` | `-` |
 //! | counter | `RATE#<what>#<who>#<window>` | `-` |
+//! | lock | `LOCK#<org>#<what>#<who>` | `-` |
+//! | answer to a request with an idempotency key | `ONCE#<org>#<route>#<key>` | `-` |
+//! | webhook: verdict, then its body in pieces | `INBOX#<org>` , `INBOX#<org>#<webhook>` | `<webhook>`, `P#<piece>` |
 //! | connection | `CONN#<connection>` | `-` |
 //! | subscription | `TOPIC#<org>#<topic>` | `<connection>` |
 
@@ -46,12 +54,16 @@ use std::collections::HashMap;
 pub const INDEX: &str = "gsi1";
 /// Prefix of the sort keys of a conversation's events: what the fan-out's stream filter looks for.
 pub const EVENT_PREFIX: &str = "M#";
+/// Attribute of events that work follows from: what the pipe to the reply queue looks for. Its value groups the jobs of a
+/// conversation: a digest, because a group's name has 128 characters and an id may hold a phone number.
+pub const FOLLOW_UP: &str = "follow_up";
 /// Sort key of a connection to be greeted: the fan-out's other kind of record.
 pub const HELLO: &str = "HELLO";
 
 pub(crate) const HEAD: &str = "META";
 pub(crate) const TIMELINE_PREFIX: &str = "T#";
 pub(crate) const TIMELINE_HEAD: &str = "THEAD";
+const UNSENT_PREFIX: &str = "S#";
 pub(crate) const NONE: &str = "-";
 
 /// A primary key.
@@ -146,6 +158,51 @@ pub(crate) fn outgoing(org: &OrganizationId, provider_id: &str) -> Key {
     Key::new(format!("SMS#{org}#{provider_id}"), "REF")
 }
 
+pub(crate) fn unsent(org: &OrganizationId, conversation: &ConversationId, seq: u64) -> Key {
+    Key::new(unsent_of(org, conversation).0, numbered(UNSENT_PREFIX, seq))
+}
+
+pub(crate) fn unsent_of(org: &OrganizationId, conversation: &ConversationId) -> (String, &'static str) {
+    (format!("OUT#{org}#{conversation}"), UNSENT_PREFIX)
+}
+
+pub(crate) fn lease(org: &OrganizationId, conversation: &ConversationId) -> Key {
+    Key::new(format!("CONTROL#{org}#{conversation}"), "LEASE")
+}
+
+pub(crate) fn call(org: &OrganizationId, provider_id: &str) -> Key {
+    Key::new(format!("CALL#{org}#{provider_id}"), "REF")
+}
+
+pub(crate) fn voice_agent(agent_id: &str) -> Key {
+    Key::new(format!("AGENT#{agent_id}"), "ORG")
+}
+
+/// Index partition of unsent messages.
+pub(crate) const OUTBOX: &str = "OUTBOX";
+/// Index partition of leases.
+pub(crate) const LEASES: &str = "LEASES";
+
+pub(crate) fn lock(org: &OrganizationId, what: &str, who: &str) -> Key {
+    Key::new(format!("LOCK#{org}#{what}#{who}"), NONE)
+}
+
+pub(crate) fn once(org: &OrganizationId, route: &str, key: &str) -> Key {
+    Key::new(format!("ONCE#{org}#{route}#{key}"), NONE)
+}
+
+pub(crate) fn inbox(org: &OrganizationId) -> String {
+    format!("INBOX#{org}")
+}
+
+pub(crate) fn inbox_entry(org: &OrganizationId, id: &str) -> Key {
+    Key::new(inbox(org), id)
+}
+
+pub(crate) fn inbox_piece(org: &OrganizationId, id: &str, piece: u64) -> Key {
+    Key::new(format!("INBOX#{org}#{id}"), numbered("P#", piece))
+}
+
 pub(crate) fn hello(id: &str) -> Key {
     Key::new(format!("HELLO#{id}"), HELLO)
 }
@@ -236,6 +293,13 @@ mod tests {
             conversation_head(&org, &conversation),
             event(&org, &conversation, 1),
             outgoing(&org, "SM1"),
+            unsent(&org, &conversation, 1),
+            lease(&org, &conversation),
+            call(&org, "conv_9"),
+            lock(&org, "dial", "worker_1"),
+            once(&org, "route", "key"),
+            inbox_entry(&org, "1"),
+            inbox_piece(&org, "1", 0),
             marker(&org, "twilio", "SM1"),
             subscription(&org, "inbox", "c1="),
         ];

@@ -8,14 +8,18 @@
 //! that the fan-out, which writes only there, can never wake itself. [`keys`] lists every key.
 
 mod append;
+mod calls;
 mod clock;
 mod connections;
 mod contacts;
 mod conversations;
 mod credentials;
 mod error;
+mod guards;
+mod inbox;
 pub mod item;
 pub mod keys;
+mod leases;
 mod log;
 mod one_time;
 mod organizations;
@@ -25,16 +29,19 @@ mod revocations;
 mod subscriptions;
 mod table;
 
-pub use append::{Append, Appended, MAX_EVENTS, Marker, Refused};
+pub use append::{Append, Appended, Guard, MAX_EVENTS, Marker, Refused};
 pub use clock::now;
 pub use connections::{Connection, Greeting};
 pub use contacts::{ContactPage, NewContact};
 pub use conversations::{ConversationFilter, ConversationPage};
 pub use credentials::{Account, Credential, NewAccount};
 pub use error::StoreError;
+pub use guards::{Limit, Once};
+pub use inbox::{InboxPage, Verdict, Webhook, WebhookKind};
+pub use leases::Lease;
 pub use log::{Log, Thread};
 pub use one_time::{Attempt, CodePurpose, Ticket};
-pub use outgoing::StatusChange;
+pub use outgoing::{Claim, Outgoing, StatusChange};
 pub use people::Invitation;
 pub use revocations::{Head, Watch};
 pub use subscriptions::{Subscription, SubscriptionState, Topic};

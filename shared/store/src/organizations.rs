@@ -1,9 +1,9 @@
 //! Organizations, their numbers, and the set-up of a fresh stack.
 
 use crate::error::StoreError;
-use crate::item::{from_item, s, to_item};
+use crate::item::{Item, from_item, s, to_item};
 use crate::keys;
-use crate::table::put_new;
+use crate::table::{held, put_new};
 use crate::{Store, Tenant};
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
@@ -15,7 +15,8 @@ use domain::user::User;
 use serde::{Deserialize, Serialize};
 
 /// What [`Tenant::update_organization`] changes.
-const SETTINGS: [&str; 6] = ["name", "timezone", "region", "sign_in_code_required", "open_sign_up", "twilio"];
+const SETTINGS: [&str; 8] =
+    ["name", "timezone", "region", "sign_in_code_required", "open_sign_up", "twilio", "elevenlabs", "instructions"];
 
 #[derive(Serialize, Deserialize)]
 struct OwnerOfNumber {
@@ -33,6 +34,30 @@ impl Store {
     pub async fn organization_by_number(&self, number: &PhoneNumber) -> Result<Option<OrganizationId>, StoreError> {
         let item = self.get(self.core(), &keys::own_number(number)).await?;
         Ok(item.map(from_item::<OwnerOfNumber>).transpose()?.map(|owner| owner.organization_id))
+    }
+
+    /// The organization that a call is for, in one read: by the number that was called, else by the voice agent, which
+    /// is an organization's own or, where it is `stacks_agent`, stands for the first organization.
+    pub async fn organization_of_call(
+        &self,
+        called: Option<&PhoneNumber>,
+        agent_id: Option<&str>,
+        stacks_agent: bool,
+    ) -> Result<Option<OrganizationId>, StoreError> {
+        let mut wanted: Vec<_> = called.map(keys::own_number).into_iter().collect();
+        wanted.extend(agent_id.map(keys::voice_agent));
+        wanted.extend(stacks_agent.then(keys::setup));
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let found = self.get_all(wanted.iter().map(keys::Key::attributes).collect()).await?;
+        for key in wanted {
+            let of_key = |item: &&Item| item.get("pk").and_then(|pk| pk.as_s().ok()) == Some(&key.pk);
+            if let Some(item) = found.iter().find(of_key) {
+                return Ok(Some(from_item::<OwnerOfNumber>(item.clone())?.organization_id));
+            }
+        }
+        Ok(None)
     }
 
     /// The first organization, once the stack is set up.
@@ -113,6 +138,37 @@ impl Tenant {
         }
         request.update_expression(expression).send().await?;
         Ok(())
+    }
+
+    /// Claims a voice agent for the organization. False when it is somebody else's.
+    pub async fn claim_agent(&self, agent_id: &str) -> Result<bool, StoreError> {
+        let owner = OwnerOfNumber { organization_id: self.organization_id.clone() };
+        let result = self
+            .store
+            .client
+            .put_item()
+            .table_name(self.store.core())
+            .set_item(Some(to_item(&keys::voice_agent(agent_id), "voice_agent", &owner)?))
+            .condition_expression("attribute_not_exists(pk) OR organization_id = :org")
+            .expression_attribute_values(":org", s(self.organization_id.as_str()))
+            .send()
+            .await;
+        held(result)
+    }
+
+    /// Gives up a voice agent.
+    pub async fn release_agent(&self, agent_id: &str) -> Result<(), StoreError> {
+        let result = self
+            .store
+            .client
+            .delete_item()
+            .table_name(self.store.core())
+            .set_key(Some(keys::voice_agent(agent_id).attributes()))
+            .condition_expression("organization_id = :org")
+            .expression_attribute_values(":org", s(self.organization_id.as_str()))
+            .send()
+            .await;
+        held(result).map(|_| ())
     }
 
     /// Claims a number for the organization. False when it is somebody's already.

@@ -3,11 +3,12 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::item::{Item, from_item, s};
-use crate::keys::Key;
+use crate::keys::{self, Key};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{CancellationReason, KeysAndAttributes, Put, ReturnValue, TransactWriteItem};
+use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 
 /// Keys that one BatchGetItem takes.
@@ -42,7 +43,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Every record of a partition under a prefix.
+    /// Every record of a partition under a prefix, in the order of their keys.
     pub(crate) async fn all<T: DeserializeOwned>(&self, pk: &str, prefix: &str) -> Result<Vec<T>, StoreError> {
         let mut records = Vec::new();
         let mut start = None;
@@ -66,6 +67,23 @@ impl Store {
                 return Ok(records);
             }
         }
+    }
+
+    /// The items of an index partition whose time has come, the oldest, in any order.
+    pub(crate) async fn due(&self, partition: &str, now: Timestamp, limit: i32) -> Result<Vec<Item>, StoreError> {
+        let output = self
+            .client
+            .query()
+            .table_name(self.core())
+            .index_name(keys::INDEX)
+            .key_condition_expression("gsi1pk = :partition AND gsi1sk < :now")
+            .expression_attribute_values(":partition", s(partition))
+            .expression_attribute_values(":now", s(keys::index_sort(now.millis(), "~")))
+            .limit(limit)
+            .send()
+            .await?;
+        let key = |item: Item| item.into_iter().filter(|(name, _)| matches!(name.as_str(), "pk" | "sk")).collect();
+        self.get_all(output.items.unwrap_or_default().into_iter().map(key).collect()).await
     }
 
     /// Writes one item over whatever is there.

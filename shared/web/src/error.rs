@@ -46,6 +46,20 @@ pub enum Code {
     PayloadTooLarge,
     /// The body is of a type this route does not take.
     UnsupportedMediaType,
+    /// A person is in control of the conversation already.
+    UnderHumanControl,
+    /// Nobody is in control of the conversation.
+    NotUnderHumanControl,
+    /// The contact asked for no more messages.
+    OptedOut,
+    /// The organization or the stack lacks credentials or a number for this.
+    NotConfigured,
+    /// A provider refused what we asked of it.
+    ProviderRefused,
+    /// A provider is down.
+    ProviderUnavailable,
+    /// A provider did not answer; it may have done what we asked.
+    ProviderTimeout,
     /// A webhook whose signature does not fit.
     InvalidSignature,
     /// Too many requests.
@@ -58,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, for the documentation's test.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 28] = [
         Self::MissingToken,
         Self::InvalidToken,
         Self::TokenExpired,
@@ -76,6 +90,13 @@ impl Code {
         Self::Conflict,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::UnderHumanControl,
+        Self::NotUnderHumanControl,
+        Self::OptedOut,
+        Self::NotConfigured,
+        Self::ProviderRefused,
+        Self::ProviderUnavailable,
+        Self::ProviderTimeout,
         Self::InvalidSignature,
         Self::RateLimited,
         Self::Unavailable,
@@ -93,14 +114,16 @@ impl Code {
             | Self::OtherOrganization
             | Self::TakenOver
             | Self::InvalidSignature => StatusCode::FORBIDDEN,
-            Self::InvalidCode | Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::InvalidCode | Self::InvalidRequest | Self::NotUnderHumanControl => StatusCode::BAD_REQUEST,
             Self::CodeExhausted | Self::AccountLocked | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::UnderHumanControl | Self::OptedOut => StatusCode::CONFLICT,
+            Self::ProviderRefused | Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
+            Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::NotConfigured => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -125,6 +148,13 @@ impl Code {
             Self::Conflict => "Already exists",
             Self::PayloadTooLarge => "Request too large",
             Self::UnsupportedMediaType => "Unsupported content type",
+            Self::UnderHumanControl => "The conversation is under human control",
+            Self::NotUnderHumanControl => "The conversation is not under human control",
+            Self::OptedOut => "The contact asked for no more messages",
+            Self::NotConfigured => "Not configured",
+            Self::ProviderRefused => "The provider refused the request",
+            Self::ProviderUnavailable => "The provider is not available",
+            Self::ProviderTimeout => "The provider did not answer in time",
             Self::InvalidSignature => "Forbidden",
             Self::RateLimited => "Too many requests",
             Self::Unavailable => "Temporarily unavailable",
@@ -153,6 +183,15 @@ impl Code {
             Self::Conflict => "Choose another value, or use the existing record.",
             Self::PayloadTooLarge => "Send less at once.",
             Self::UnsupportedMediaType => "Send application/json, or what the route documents.",
+            Self::UnderHumanControl => {
+                "See GET /api/conversations/human-control/status/{phoneNumber}; its agent must leave first."
+            }
+            Self::NotUnderHumanControl => "Join first: POST /api/conversations/human-control/join.",
+            Self::OptedOut => "They can write START to get messages again.",
+            Self::NotConfigured => "An admin adds the credentials and a number to the organization or the stack.",
+            Self::ProviderRefused => "See the detail, and the provider's console.",
+            Self::ProviderUnavailable => "Try again in a moment; nothing was done.",
+            Self::ProviderTimeout => "It may have been done: look at the conversation before trying again.",
             Self::InvalidSignature => "Check the credentials and the URL that the sender is configured with.",
             Self::RateLimited => "Wait as long as Retry-After says.",
             Self::Unavailable => "Try again in a moment.",

@@ -32,6 +32,12 @@ struct Info {
     dynamodb_url: String,
     pid: u32,
     users: Vec<User>,
+    elevenlabs: ElevenLabs,
+}
+
+#[derive(Deserialize)]
+struct ElevenLabs {
+    initiation_headers: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -95,6 +101,12 @@ impl Cloud {
     pub(crate) fn admin(&self) -> Result<User> {
         let admin = self.info.users.iter().find(|user| user.email == "cleo@bici.example");
         Ok(admin.ok_or("the demo data has no cleo@bici.example")?.clone())
+    }
+
+    /// Name and value of the header that the voice agent proves itself with.
+    pub(crate) fn initiation_header(&self) -> Result<(&str, &str)> {
+        let header = self.info.elevenlabs.initiation_headers.iter().next();
+        header.map(|(name, value)| (&**name, &**value)).ok_or_else(|| "the demo data has no voice agent".into())
     }
 
     pub(crate) fn websocket_url(&self) -> &str {

@@ -12,6 +12,7 @@
 //! | [`live`] | from an append to a stream and to a socket |
 //! | [`fanout`] | posts per second to 1,000 connections |
 //! | [`footprint`] | resident memory, reads of idle watchers, sizes of binaries |
+//! | [`initiation`] | what the voice agent is told of a caller with 10,000 messages |
 
 mod cloud;
 mod cold;
@@ -19,6 +20,7 @@ mod event;
 mod fanout;
 mod footprint;
 mod function;
+mod initiation;
 mod live;
 mod machine;
 mod replay;
@@ -85,6 +87,9 @@ async fn run(build: bool) -> Result<Report> {
     fanout::measure(&cloud, &binaries, &mut report).await?;
     step("memory and size");
     footprint::measure(&cloud, &binaries, &mut report).await?;
+    // Last: ten thousand messages give the streams work that would disturb the others.
+    step("conversation initiation");
+    initiation::measure(&cloud, &binaries, &mut report).await?;
     Ok(report)
 }
 
@@ -95,8 +100,8 @@ struct Binaries {
 
 impl Binaries {
     /// In the order of the template.
-    const FUNCTIONS: [&'static str; 7] =
-        ["auth", "admin", "webhooks", "snapshots", "live-stream", "websocket", "fanout"];
+    const FUNCTIONS: [&'static str; 9] =
+        ["auth", "admin", "webhooks", "human-control", "snapshots", "live-stream", "websocket", "fanout", "replies"];
 
     fn path(&self, name: &str) -> PathBuf {
         Path::new(&self.folder).join(name)

@@ -1,17 +1,17 @@
 //! Every route as nobody, as an impostor, as a stranger, as each of the organization's own, by header and by cookie.
 
 use super::routes::{ROUTES, Route, Stranger, Who};
-use crate::support::backstage::taken_over_by;
-use crate::support::cloud::{ADA, AURORA, BEN, CLEO, Cloud, DAN, LIVE, UMA};
+use crate::support::backstage::{handed_back_by, taken_over_by};
+use crate::support::cloud::{ADA, AURORA, AURORA_NUMBER, BEN, CLEO, Cloud, DAN, LIVE, UMA};
 use domain::ids::InvitationId;
 use domain::secret::Secret;
 use domain::user::{Email, Role};
 use identity::csrf;
 use identity::token::{self, Issued, Keyring};
 use reqwest::{Method, RequestBuilder, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::cell::Cell;
-use store::{Invitation, now};
+use store::{Invitation, Verdict, Webhook, WebhookKind, now};
 
 const HOUR: i64 = 3600;
 
@@ -105,7 +105,7 @@ fn expected(route: &Route, actor: Actor) -> u16 {
     use Actor::{Agent, Cookie, Expired, Forged, Garbage, Nobody, Revoked, User, WrongScheme};
     match (route.who, actor) {
         (Who::Everybody, _) => route.success,
-        (Who::Twilio, _) => 403,
+        (Who::Provider, _) => 403,
         (Who::Installer, _) | (_, Nobody | Garbage | WrongScheme | Forged | Expired | Revoked) => 401,
         (_, Actor::Stranger) => match route.stranger {
             Stranger::InTheirOwn => route.success,
@@ -120,7 +120,7 @@ fn expected(route: &Route, actor: Actor) -> u16 {
 
 #[tokio::test]
 async fn each_route_answers_each_caller_as_its_row_says() {
-    let probe = Probe { cloud: Cloud::start().await, count: Cell::new(0) };
+    let probe = Probe { cloud: Cloud::silent().await, count: Cell::new(0) };
     let invitation = Invitation {
         id: InvitationId::parse("invitation-1").unwrap(),
         email: Email::parse("grace@example.com").unwrap(),
@@ -129,7 +129,20 @@ async fn each_route_answers_each_caller_as_its_row_says() {
         expires_at: now().seconds() + HOUR,
         secret_digest: String::new(),
     };
-    probe.cloud.tenant(AURORA).await.put_invitation(&invitation).await.unwrap();
+    let aurora = probe.cloud.tenant(AURORA).await;
+    aurora.put_invitation(&invitation).await.unwrap();
+    let status = b"MessageSid=SM9&AccountSid=AC1&From=%2B14155550110&To=%2B14155550142&MessageStatus=sent";
+    let webhook = Webhook {
+        id: "webhook-1".to_owned(),
+        kind: WebhookKind::TwilioSmsStatus,
+        at: now(),
+        verdict: Verdict::Accepted,
+        reason: None,
+        provider_id: Some("SM9".to_owned()),
+        size: status.len(),
+        replays: 0,
+    };
+    aurora.keep_webhook(&webhook, status).await.unwrap();
     let mut wrong = Vec::new();
     for route in &ROUTES {
         for actor in ACTORS {
@@ -153,7 +166,7 @@ async fn each_route_answers_each_caller_as_its_row_says() {
                 for field in ["detail", "error", "code", "hint", "request_id"] {
                     assert!(body[field].is_string(), "{field} of {} {} as {actor:?}", route.method, route.path);
                 }
-                let csrf = actor == Actor::Cookie && expected == 403 && route.who != Who::Twilio;
+                let csrf = actor == Actor::Cookie && expected == 403 && route.who != Who::Provider;
                 assert_eq!(body["code"] == "csrf_required", csrf, "{} {} as {actor:?}", route.method, route.path);
             }
         }
@@ -163,7 +176,7 @@ async fn each_route_answers_each_caller_as_its_row_says() {
 
 #[tokio::test]
 async fn a_takeover_closes_a_conversations_routes_to_everybody_else() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let taken: Vec<&Route> = ROUTES.iter().filter(|route| route.taken).collect();
     let by_conversation = |route: &&Route| route.path.contains("conversation/{");
     assert_eq!(taken.len(), ROUTES.iter().filter(by_conversation).count());
@@ -178,19 +191,37 @@ async fn a_takeover_closes_a_conversations_routes_to_everybody_else() {
             assert_eq!(status(route, email).await, (200, Value::Null), "{} as {email}", route.path);
         }
     }
-    cloud.append(AURORA, LIVE, taken_over_by("admin_ada")).await;
-    for route in &taken {
+    let closed = async |route: &Route| {
         for email in [BEN, DAN] {
             assert_eq!(status(route, email).await, (403, "taken_over".into()), "{} as {email}", route.path);
         }
         assert_eq!(status(route, ADA).await, (200, Value::Null), "{}", route.path);
+    };
+    cloud.append(AURORA, LIVE, taken_over_by("admin_ada")).await;
+    let (contact, conversation): (Vec<&Route>, Vec<&Route>) =
+        taken.iter().partition(|route| route.path.contains("{lead_id}"));
+    for route in conversation {
+        closed(route).await;
+    }
+    // A contact's stream leaves a taken call out; it closes when their text conversation is taken.
+    for route in &contact {
+        assert_eq!(status(route, BEN).await, (200, Value::Null), "{}", route.path);
+    }
+    // By number the whole contact is meant, the call too: it is handed back first.
+    cloud.append(AURORA, LIVE, handed_back_by("admin_ada", None)).await;
+    cloud.text("+919325590143", AURORA_NUMBER, "Is anybody there?").await;
+    let join = json!({"phoneNumber": "+919325590143"});
+    let join = cloud.request(Method::POST, "/api/conversations/human-control/join", ADA).json(&join);
+    assert_eq!(join.send().await.unwrap().status(), 200);
+    for route in &contact {
+        closed(route).await;
     }
 }
 
 /// A cookie needs the proof that belongs to it, not just any.
 #[tokio::test]
 async fn the_csrf_header_is_that_of_the_session_itself() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (own, other) = (cloud.mint(ADA, HOUR), cloud.mint(ADA, HOUR));
     let secret = cloud.secret("JWT_SECRET");
     let send = async |proof: &str| {

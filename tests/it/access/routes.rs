@@ -2,7 +2,7 @@
 //! fails a test.
 
 use Stranger::{Forbidden, InTheirOwn, NotFound};
-use Who::{Admins, Agents, Everybody, Installer, SignedIn, Twilio};
+use Who::{Admins, Agents, Everybody, Installer, Provider, SignedIn};
 use std::collections::BTreeSet;
 
 /// Who gets the route's own answer.
@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 pub(super) enum Who {
     /// No token is asked for.
     Everybody,
-    /// Whoever sends Twilio's signature.
-    Twilio,
+    /// Whoever sends the provider's proof of origin: a signature or a shared secret.
+    Provider,
     /// Whoever sends the set-up token.
     Installer,
     /// Any token that stands.
@@ -67,8 +67,14 @@ const fn patch(path: &'static str, body: &'static str, who: Who) -> Route {
     Route { body, ..open("PATCH", path, who, 200) }
 }
 
+/// What only whoever is in control of the conversation may: nobody is, so past the door it is 400.
+const fn in_control(path: &'static str) -> Route {
+    let body = r#"{"conversation_id": "conv_919325590143_20251003_115804", "message": "Hi"}"#;
+    Route { stranger: Forbidden, ..post(path, body, Agents, 400) }
+}
+
 /// All of them. An open route that wants a body is probed with an empty one: past the door, 400.
-pub(super) const ROUTES: [Route; 35] = [
+pub(super) const ROUTES: [Route; 45] = [
     post("/auth/signup", "{}", Everybody, 400),
     post("/auth/verify-email", "{}", Everybody, 400),
     post("/auth/signin", "{}", Everybody, 400),
@@ -110,8 +116,26 @@ pub(super) const ROUTES: [Route; 35] = [
         "/api/admin/invitations/invitation-1",
         NotFound,
     ),
-    post("/api/webhooks/twilio/sms/incoming", "{}", Twilio, 200),
-    post("/api/webhooks/twilio/sms/status", "{}", Twilio, 200),
+    open("GET", "/api/admin/webhooks", Admins, 200),
+    of(
+        open("POST", "/api/admin/webhooks/{webhook_id}/replay", Admins, 200),
+        "/api/admin/webhooks/webhook-1/replay",
+        NotFound,
+    ),
+    post("/api/webhooks/twilio/sms/incoming", "{}", Provider, 200),
+    post("/api/webhooks/twilio/sms/status", "{}", Provider, 200),
+    post("/api/webhooks/elevenlabs/conversation-initiation", "{}", Provider, 200),
+    post("/api/webhooks/elevenlabs/post-call", "{}", Provider, 200),
+    post("/api/conversations/human-control/join", r#"{"phoneNumber": "+141555501{n}"}"#, Agents, 200),
+    in_control("/api/conversations/human-control/send-message"),
+    in_control("/api/conversations/human-control/heartbeat"),
+    in_control("/api/conversations/human-control/leave"),
+    of(
+        open("GET", "/api/conversations/human-control/status/{phone_number}", Agents, 200),
+        "/api/conversations/human-control/status/+919325590143",
+        InTheirOwn,
+    ),
+    post("/api/conversations/outbound-call", r#"{"phoneNumber": "+141555501{n}"}"#, Agents, 200),
     Route {
         taken: true,
         ..of(

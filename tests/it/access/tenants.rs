@@ -25,7 +25,7 @@ fn contents(messages: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn messages_of_a_shared_customer_stay_with_the_organization_they_were_sent_to() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut streams = Vec::new();
     for (email, ..) in OF {
         streams.push(cloud.contact_stream(SHARED_CONTACT, "", email, None).await);
@@ -63,7 +63,7 @@ async fn messages_of_a_shared_customer_stay_with_the_organization_they_were_sent
 
 #[tokio::test]
 async fn a_first_message_to_both_at_once_makes_two_conversations_with_ids_of_their_own() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let text = |number| cloud.text("+14155550999", number, "hello");
     tokio::join!(text(AURORA_NUMBER), text(BICI_NUMBER));
     let new =
@@ -75,7 +75,7 @@ async fn a_first_message_to_both_at_once_makes_two_conversations_with_ids_of_the
 
 #[tokio::test]
 async fn a_shared_customers_record_and_wish_are_each_organizations_own() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let path = format!("/api/admin/contacts/{SHARED_CONTACT}");
     let name = async |email| cloud.json(&path, email).await["contact"]["name"].take();
     for (email, .., shown) in OF {
@@ -96,7 +96,7 @@ async fn a_shared_customers_record_and_wish_are_each_organizations_own() {
 /// A19 holds after the end: whoever took a conversation over is the only one to see it, on every route.
 #[tokio::test]
 async fn a_conversation_that_ended_in_an_admins_hands_stays_theirs() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     cloud.append(AURORA, TAKEN, ended()).await;
     for email in [BEN, DAN] {
         for path in [format!("/api/conversation/{TAKEN}"), format!("/api/conversation/{TAKEN}/stream")] {
@@ -115,7 +115,7 @@ async fn a_conversation_that_ended_in_an_admins_hands_stays_theirs() {
 /// A contact may have a conversation that Ada took over beside others: those a colleague may catch up on, that one not.
 #[tokio::test]
 async fn catching_up_on_a_contact_leaves_out_what_another_admin_took_over() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for (email, expected) in [(ADA, 7), (BEN, 4)] {
         let mut socket = cloud.socket(email).await;
         socket.send(json!({"action": "subscribe", "lead_id": SHARED_CONTACT, "after_seq": 0})).await;

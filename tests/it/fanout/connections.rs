@@ -13,7 +13,7 @@ use store::{Append, Connection, Topic, now};
 
 #[tokio::test]
 async fn a_gone_connection_is_forgotten_unless_it_is_too_young_to_tell() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (store, tenant) = (cloud.store().await, cloud.tenant(AURORA).await);
     let id = open(&tenant, "conv_1", PHONE, Medium::Chat).await;
     write(&tenant, &id, &["two"]).await;
@@ -46,7 +46,7 @@ async fn a_gone_connection_is_forgotten_unless_it_is_too_young_to_tell() {
 
 #[tokio::test]
 async fn a_connection_whose_token_has_expired_is_closed_at_the_next_event() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (store, tenant) = (cloud.store().await, cloud.tenant(AURORA).await);
     let (mut expired, mut connection) = connected(&cloud, ADA).await;
     let (mut valid, _) = connected(&cloud, ADA).await;
@@ -69,7 +69,7 @@ async fn a_connection_whose_token_has_expired_is_closed_at_the_next_event() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off_and_the_others_go_on() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let tenant = cloud.tenant(AURORA).await;
     let id = open(&tenant, "conv_1", PHONE, Medium::Chat).await;
     let (mut slow, connection) = connected(&cloud, ADA).await;

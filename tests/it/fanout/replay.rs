@@ -101,7 +101,7 @@ async fn assert_in_order(cloud: &Cloud, clients: &mut [Client; 4]) {
 }
 
 async fn start() -> Cloud {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let tenant = cloud.tenant(AURORA).await;
     open(&tenant, "conv_chat", "+919325590143", Medium::Chat).await;
     cloud
@@ -154,7 +154,7 @@ async fn batches_come_again_in_any_order_while_new_ones_arrive_and_clients_see_t
             replay(&cloud, &mut dice).await;
         }
     };
-    join(write(&cloud, 40, &written), replays).await;
+    Box::pin(join(write(&cloud, 40, &written), replays)).await;
     settle(&cloud).await;
     assert_in_order(&cloud, &mut clients).await;
 }

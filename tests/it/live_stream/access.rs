@@ -1,11 +1,9 @@
 //! Access that ends, ends the open stream (A18, A21, G13).
 
 use super::{last_words, rest};
-use crate::support::backstage::{said, taken_over_by};
+use crate::support::backstage::{handed_back_by, said, taken_over_by};
 use crate::support::cloud::{ADA, AURORA, BEN, Cloud, DAN, LIVE};
 use crate::support::sse::{Block, Sse};
-use domain::event::EventBody;
-use domain::ids::UserId;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -48,7 +46,7 @@ async fn status(cloud: &Cloud, token: &str) -> (u16, Value) {
 
 #[tokio::test]
 async fn a_sign_out_ends_the_streams_of_its_token_and_of_no_other() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let leaving = cloud.mint(ADA, 600).token;
     let mut streams = both(&cloud, leaving.expose()).await;
     let mut staying = cloud.stream(LIVE, ADA, Some(5)).await;
@@ -63,7 +61,7 @@ async fn a_sign_out_ends_the_streams_of_its_token_and_of_no_other() {
 
 #[tokio::test]
 async fn a_revoked_token_ends_its_streams() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let issued = cloud.mint(ADA, 600);
     let mut streams = both(&cloud, issued.token.expose()).await;
     let since = Instant::now();
@@ -73,7 +71,7 @@ async fn a_revoked_token_ends_its_streams() {
 
 #[tokio::test]
 async fn a_token_that_expires_ends_its_streams() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let issued = cloud.mint(ADA, 4);
     let mut streams = both(&cloud, issued.token.expose()).await;
     for stream in &mut streams {
@@ -87,7 +85,7 @@ async fn a_token_that_expires_ends_its_streams() {
 
 #[tokio::test]
 async fn a_person_who_is_deactivated_or_changes_role_reads_no_more() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for (email, change) in [(DAN, json!({"role": "user"})), (BEN, json!({"active": false}))] {
         let mut streams = both(&cloud, cloud.token(email)).await;
         let since = Instant::now();
@@ -101,7 +99,7 @@ async fn a_person_who_is_deactivated_or_changes_role_reads_no_more() {
 
 #[tokio::test]
 async fn a_takeover_ends_the_streams_of_all_but_whoever_took_over() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut ben = both(&cloud, cloud.token(BEN)).await;
     let mut dan = both(&cloud, cloud.token(DAN)).await;
     let [mut ada, mut adas_contact] = both(&cloud, cloud.token(ADA)).await;
@@ -118,15 +116,14 @@ async fn a_takeover_ends_the_streams_of_all_but_whoever_took_over() {
     assert_eq!(adas_contact.until("message").await.data["message"], "only for Ada");
 
     // Handed back, it is everybody's again, with all that happened.
-    let ada_id = UserId::parse("admin_ada").unwrap();
-    cloud.append(AURORA, LIVE, EventBody::HumanControlEnded { agent_id: ada_id, summary: None }).await;
+    cloud.append(AURORA, LIVE, handed_back_by("admin_ada", None)).await;
     let mut ben = cloud.stream(LIVE, BEN, Some(5)).await;
     assert_eq!(ben.until("new_messages").await.seqs(), [7]);
 }
 
 #[tokio::test]
 async fn nothing_said_after_a_takeover_reaches_whoever_lost_the_conversation() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for round in 0..3 {
         let [mut named, mut unnamed] = both(&cloud, cloud.token(BEN)).await;
         cloud.append(AURORA, LIVE, said(&format!("open {round}"))).await;
@@ -137,7 +134,6 @@ async fn nothing_said_after_a_takeover_reaches_whoever_lost_the_conversation() {
             assert_eq!(blocks.last().unwrap().data["code"], "taken_over");
             assert!(!blocks.iter().any(|block| block.data.to_string().contains("secret")), "{blocks:?}");
         }
-        let ada = UserId::parse("admin_ada").unwrap();
-        cloud.append(AURORA, LIVE, EventBody::HumanControlEnded { agent_id: ada, summary: None }).await;
+        cloud.append(AURORA, LIVE, handed_back_by("admin_ada", None)).await;
     }
 }

@@ -19,7 +19,7 @@ fn contents(history: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn history_comes_when_it_is_asked_for_and_only_then() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut loaded = cloud.contact_stream(SHARED_CONTACT, "load=true", CLEO, None).await;
     let block = loaded.next().await.unwrap();
     assert_eq!((block.event.as_deref(), block.name(), block.id), (None, "conversation_history", Some(2)));
@@ -31,7 +31,7 @@ async fn history_comes_when_it_is_asked_for_and_only_then() {
         (&first["sentBy"], &first["messageType"], &first["role"]),
         (&json!("user"), &json!("text"), &json!("user"))
     );
-    assert_eq!((&second["sentBy"], &second["conversation_id"]), (&json!("ai"), &json!(BICI_LIVE)));
+    assert_eq!((&second["sentBy"], &second["conversation_id"]), (&json!("agent"), &json!(BICI_LIVE)));
 
     let mut streams = vec![loaded];
     for query in ["", "load=false", "load=1", "load=TRUE"] {
@@ -49,7 +49,7 @@ async fn history_comes_when_it_is_asked_for_and_only_then() {
 
 #[tokio::test]
 async fn history_is_the_latest_fifty_messages() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let id = ConversationId::parse(BICI_LIVE).unwrap();
     let tenant = cloud.tenant(BICI).await;
     for half in 0..2 {
@@ -65,7 +65,7 @@ async fn history_is_the_latest_fifty_messages() {
 
 #[tokio::test]
 async fn a_lead_is_found_by_id_or_by_number_however_it_is_written() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let new = NewContact {
         id: Some(ContactId::parse("lead_42").unwrap()),
         phone: PhoneNumber::from_provider("+14165550177").unwrap(),
@@ -98,7 +98,7 @@ async fn a_lead_is_found_by_id_or_by_number_however_it_is_written() {
 
 #[tokio::test]
 async fn the_stream_of_somebody_unknown_shows_their_first_message_ever() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut loaded = cloud.contact_stream("new-lead", "load=true&phoneNumber=+14155550999", CLEO, None).await;
     let block = loaded.next().await.unwrap();
     assert_eq!((&block.data["messages"], &block.data["contact_seq"]), (&json!([]), &json!(0)));
@@ -113,7 +113,7 @@ async fn the_stream_of_somebody_unknown_shows_their_first_message_ever() {
 
 #[tokio::test]
 async fn a_reconnect_goes_on_by_the_contacts_numbers() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for text in ["three", "four"] {
         cloud.text(SHARED_PHONE, BICI_NUMBER, text).await;
     }
@@ -130,7 +130,7 @@ async fn a_reconnect_goes_on_by_the_contacts_numbers() {
 
 #[tokio::test]
 async fn what_may_not_be_streamed_is_refused() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for (lead, query, email, status, code) in [
         (SHARED_CONTACT, "organizationId=aurora-demo", CLEO, 403, "other_organization"),
         (SHARED_CONTACT, "organizationId=", CLEO, 403, "other_organization"),
@@ -151,7 +151,7 @@ async fn what_may_not_be_streamed_is_refused() {
 /// A19 on a contact who has a conversation that Ada took over, and others that nobody did.
 #[tokio::test]
 async fn nothing_of_a_conversation_that_another_admin_took_over_is_in_the_contacts_stream() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let secret = "The hoist is stuck with a load on it.";
     let mut ada = cloud.contact_stream(SHARED_CONTACT, "load=true", ADA, None).await;
     assert!(contents(&ada.next().await.unwrap().data).contains(&secret));
@@ -177,7 +177,7 @@ async fn nothing_of_a_conversation_that_another_admin_took_over_is_in_the_contac
 
 #[tokio::test]
 async fn many_viewers_see_the_same_at_once() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let contacts = join_all((0..5).map(|_| cloud.contact_stream(SHARED_CONTACT, "", CLEO, None))).await;
     let conversations = join_all((0..5).map(|_| cloud.stream(BICI_LIVE, CLEO, Some(2)))).await;
     let texts = ["one", "two", "three"];

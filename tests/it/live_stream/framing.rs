@@ -36,7 +36,7 @@ fn kinds(text: &str, named: bool) -> Vec<String> {
 
 #[tokio::test]
 async fn seed_as_stream_is_named_blocks_of_event_data_and_id() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let request = cloud.get(&format!("/api/conversation/{LIVE}/stream"), ADA).header("accept", "text/event-stream");
     let mut stream = Raw::open(request).await;
     assert_eq!(stream.header("content-type"), "text/event-stream");
@@ -57,7 +57,7 @@ async fn seed_as_stream_is_named_blocks_of_event_data_and_id() {
 
 #[tokio::test]
 async fn seed_bs_stream_is_unnamed_blocks_each_with_its_organization() {
-    let cloud = Cloud::with(&QUICK).await;
+    let cloud = Cloud::silent_with(&QUICK).await;
     let path = format!("/api/stream/conversation/{SHARED_CONTACT}?load=true&organizationId=bici-demo");
     let mut stream = Raw::open(cloud.get(&path, CLEO)).await;
     assert_eq!(stream.header("content-type"), "text/event-stream");
@@ -79,7 +79,7 @@ async fn seed_bs_stream_is_unnamed_blocks_each_with_its_organization() {
 
 #[tokio::test]
 async fn heartbeats_and_pings_come_in_their_own_time_and_are_small() {
-    let cloud = Cloud::with(&QUICK).await;
+    let cloud = Cloud::silent_with(&QUICK).await;
     let mut stream = cloud.stream(LIVE, ADA, None).await;
     assert_eq!(stream.next().await.unwrap().name(), "initial");
     for _ in 0..3 {
@@ -98,7 +98,7 @@ async fn heartbeats_and_pings_come_in_their_own_time_and_are_small() {
 
 #[tokio::test]
 async fn a_lease_ends_with_the_time_to_wait_and_the_client_goes_on_from_there() {
-    let cloud = Cloud::with(&["--env", "STREAM_LEASE_SECONDS=1"]).await;
+    let cloud = Cloud::silent_with(&["--env", "STREAM_LEASE_SECONDS=1"]).await;
     for path in [format!("/api/conversation/{BICI_LIVE}/stream"), format!("/api/stream/conversation/{SHARED_CONTACT}")]
     {
         let mut stream = crate::support::sse::Sse::open(cloud.get(&path, CLEO)).await;

@@ -1,11 +1,9 @@
 //! Seed A: `initial`, then only what is new, until the end.
 
 use super::rest;
-use crate::support::backstage::{ended, said, taken_over_by};
+use crate::support::backstage::{ended, handed_back_by, said, taken_over_by};
 use crate::support::cloud::{ADA, AURORA, BEN, BICI_LIVE, Cloud, ENDED, LIVE, TAKEN, UMA};
 use crate::support::sse::Sse;
-use domain::event::EventBody;
-use domain::ids::UserId;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -21,7 +19,7 @@ async fn with_last_event_id(cloud: &Cloud, id: &str, query: &str, last: &[u8]) -
 
 #[tokio::test]
 async fn the_first_block_is_the_snapshot_and_the_others_are_news_only() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut stream = cloud.stream(LIVE, ADA, None).await;
     let initial = stream.next().await.unwrap();
     assert_eq!((initial.event.as_deref(), initial.id), (Some("initial"), Some(5)));
@@ -37,7 +35,6 @@ async fn the_first_block_is_the_snapshot_and_the_others_are_news_only() {
         assert_eq!(news.data["messages"][0], message);
     }
     // What is no message has a name of its own; the reading admin takes over and hands back.
-    let ada = UserId::parse("admin_ada").unwrap();
     cloud.append(AURORA, LIVE, taken_over_by("admin_ada")).await;
     let block = stream.next().await.unwrap();
     assert_eq!(
@@ -45,15 +42,14 @@ async fn the_first_block_is_the_snapshot_and_the_others_are_news_only() {
         ("human_control_started", Some(9), &json!("TAKEN_OVER"))
     );
     assert_eq!(block.data["agentId"], "admin_ada");
-    let back = EventBody::HumanControlEnded { agent_id: ada, summary: Some("calm again".to_owned()) };
-    cloud.append(AURORA, LIVE, back).await;
+    cloud.append(AURORA, LIVE, handed_back_by("admin_ada", Some("calm again"))).await;
     let block = stream.next().await.unwrap();
     assert_eq!((block.name(), block.id, &block.data["admin_id"]), ("human_control_ended", Some(10), &json!(null)));
 }
 
 #[tokio::test]
 async fn a_reconnect_gets_what_it_missed_and_no_initial() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut stream = cloud.stream(LIVE, ADA, Some(3)).await;
     let block = stream.next().await.unwrap();
     assert_eq!((block.name(), block.seqs(), block.id), ("new_messages", vec![4, 5], Some(5)));
@@ -70,7 +66,7 @@ async fn a_reconnect_gets_what_it_missed_and_no_initial() {
 
 #[tokio::test]
 async fn a_number_that_is_not_of_this_log_starts_over() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for last in [&b"6"[..], b"999999999999999999", b"99999999999999999999", b"-1", b"+3", b"3.0", b"abc", b"\xff\xfe"] {
         let response = with_last_event_id(&cloud, LIVE, "", last).await;
         assert_eq!(response.status(), 200);
@@ -86,7 +82,7 @@ async fn a_number_that_is_not_of_this_log_starts_over() {
 
 #[tokio::test]
 async fn the_end_of_a_conversation_ends_its_stream_for_good() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut stream = cloud.stream(LIVE, ADA, None).await;
     assert_eq!(stream.next().await.unwrap().name(), "initial");
     cloud.append(AURORA, LIVE, said("goodbye")).await;
@@ -108,7 +104,7 @@ async fn the_end_of_a_conversation_ends_its_stream_for_good() {
 
 #[tokio::test]
 async fn an_ended_conversation_is_told_whole_and_then_ends() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for email in [ADA, BEN] {
         let mut stream = cloud.stream(ENDED, email, None).await;
         let blocks = rest(&mut stream).await;
@@ -119,7 +115,7 @@ async fn an_ended_conversation_is_told_whole_and_then_ends() {
 
 #[tokio::test]
 async fn a_stream_that_may_not_be_opened_is_refused_before_it_begins() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let refusal = |id: &'static str, email: Option<&'static str>| {
         let path = format!("/api/conversation/{id}/stream");
         let request = match email {

@@ -142,7 +142,7 @@ async fn append(tenant: &Tenant, conversation: usize, texts: &[String], marker: 
 #[test]
 fn any_run_of_appends_and_reads_gives_the_contiguous_prefix() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let cloud = runtime.block_on(Cloud::with(&["--no-demo"]));
+    let cloud = runtime.block_on(Cloud::silent_with(&["--no-demo"]));
     let config = ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let case = std::sync::atomic::AtomicU32::new(0);
@@ -156,7 +156,7 @@ fn any_run_of_appends_and_reads_gives_the_contiguous_prefix() {
 
 #[tokio::test]
 async fn an_append_of_too_many_events_or_none_is_refused_whole() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let open = |count: usize| {
         let append = Append::new((0..count).map(|number| said(&number.to_string())).collect(), now());

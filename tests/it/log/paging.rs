@@ -45,7 +45,7 @@ async fn read_all(
 
 #[tokio::test]
 async fn conversations_begun_and_ended_between_pages_are_neither_repeated_nor_skipped() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let mut ids = Vec::new();
     for number in 0..30 {
@@ -74,7 +74,7 @@ async fn conversations_begun_and_ended_between_pages_are_neither_repeated_nor_sk
 
 #[tokio::test]
 async fn one_begun_further_down_is_met_on_a_later_page() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     for number in 0..9 {
         open_as(&tenant, &format!("conv_{number}"), started(1000 * number, Urgency::Medium)).await;
@@ -91,7 +91,7 @@ async fn one_begun_further_down_is_met_on_a_later_page() {
 
 #[tokio::test]
 async fn a_filter_that_thins_pages_out_still_finds_everything() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     // Fewer live and fewer ended ones than a page, together more; those looked for are the oldest.
     for number in 0..14 {

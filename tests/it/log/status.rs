@@ -14,8 +14,12 @@ use futures_util::future::join_all;
 use store::{Append, StatusChange, Tenant, Thread, now};
 
 async fn send(tenant: &Tenant, id: &ConversationId, provider_id: &str) {
-    let body =
-        EventBody::SmsSent { text: "on its way".into(), from: phone("+14155550110"), provider_id: provider_id.into() };
+    let body = EventBody::SmsSent {
+        text: "on its way".into(),
+        from: phone("+14155550110"),
+        provider_id: Some(provider_id.into()),
+        answers: 0,
+    };
     tenant.append(id, Append::new(vec![body], now())).await.unwrap().unwrap();
 }
 
@@ -32,7 +36,9 @@ fn told(events: &[Event], message: &str) -> Vec<MessageStatus> {
     events
         .iter()
         .filter_map(|event| match &event.body {
-            EventBody::SmsStatus { provider_id, status, .. } if provider_id == message => Some(*status),
+            EventBody::SmsStatus { provider_id, status, .. } if provider_id.as_deref() == Some(message) => {
+                Some(*status)
+            }
             _ => None,
         })
         .collect()
@@ -40,7 +46,7 @@ fn told(events: &[Event], message: &str) -> Vec<MessageStatus> {
 
 #[tokio::test]
 async fn shuffled_and_doubled_callbacks_only_ever_move_a_message_forward() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let id = open(&tenant, "conv_1", "+14155550177", Medium::Sms).await;
     for seed in 0..12 {
@@ -69,7 +75,7 @@ async fn shuffled_and_doubled_callbacks_only_ever_move_a_message_forward() {
 
 #[tokio::test]
 async fn one_state_many_times_at_once_is_one_event() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let id = open(&tenant, "conv_1", "+14155550177", Medium::Sms).await;
     send(&tenant, &id, "SM1").await;
@@ -83,7 +89,7 @@ async fn one_state_many_times_at_once_is_one_event() {
 
 #[tokio::test]
 async fn a_callback_before_our_record_of_the_message_is_kept() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let tenant = cloud.tenant("org-a").await;
     let id = open(&tenant, "conv_1", "+14155550177", Medium::Sms).await;
     assert_eq!(arrive(&tenant, "SM1", Delivered).await, StatusChange::Unknown);
@@ -98,7 +104,7 @@ async fn a_callback_before_our_record_of_the_message_is_kept() {
 
 #[tokio::test]
 async fn a_callback_for_another_organizations_message_changes_nothing_there() {
-    let cloud = Cloud::with(&["--no-demo"]).await;
+    let cloud = Cloud::silent_with(&["--no-demo"]).await;
     let (a, b) = (cloud.tenant("org-a").await, cloud.tenant("org-b").await);
     let id = open(&a, "conv_1", "+14155550177", Medium::Sms).await;
     send(&a, &id, "SM1").await;

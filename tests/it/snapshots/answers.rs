@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn everybody_may_ask_what_runs_here() {
-    let cloud = Cloud::with(&["--env", "AGENT_NAME=Aurora"]).await;
+    let cloud = Cloud::silent_with(&["--env", "AGENT_NAME=Aurora"]).await;
     let get = |path| cloud.anonymous(Method::GET, path).send();
     let health: Value = get("/health").await.unwrap().json().await.unwrap();
     assert_eq!(health, json!({"status": "healthy", "agent": "Aurora", "version": "0.1.0"}));
@@ -26,7 +26,7 @@ async fn everybody_may_ask_what_runs_here() {
 
 #[tokio::test]
 async fn an_error_says_what_whose_fault_and_what_to_do() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let response = cloud.anonymous(Method::GET, &format!("/api/conversation/{LIVE}")).send().await.unwrap();
     assert_eq!(response.status(), 401);
     assert_eq!(response.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
@@ -48,7 +48,7 @@ async fn an_error_says_what_whose_fault_and_what_to_do() {
 
 #[tokio::test]
 async fn a_route_that_is_not_there_is_the_gateways_to_refuse() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for (method, path) in [
         (Method::GET, "/nowhere"),
         (Method::GET, "/"),
@@ -65,7 +65,7 @@ async fn a_route_that_is_not_there_is_the_gateways_to_refuse() {
 
 #[tokio::test]
 async fn browsers_of_other_origins_may_read_answers_and_errors_alike() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let path = format!("/api/conversation/{LIVE}");
     let from = |email: Option<&str>, origin: bool| {
         let request = match email {
@@ -104,7 +104,7 @@ async fn browsers_of_other_origins_may_read_answers_and_errors_alike() {
 
 #[tokio::test]
 async fn one_configured_origin_is_named() {
-    let cloud = Cloud::with(&["--env", "ALLOWED_ORIGIN=https://app.example.com"]).await;
+    let cloud = Cloud::silent_with(&["--env", "ALLOWED_ORIGIN=https://app.example.com"]).await;
     for origin in ["https://app.example.com", "https://evil.example"] {
         let request = cloud.get(&format!("/api/conversation/{LIVE}"), ADA).header("origin", origin);
         let headers = request.send().await.unwrap().headers().clone();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_snapshot_has_every_field_of_the_contract_with_null_where_there_is_none() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let response = cloud.get(&format!("/api/conversation/{LIVE}"), ADA).send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "application/json");
     assert_eq!(response.headers()["cache-control"], "private, no-cache");
@@ -47,7 +47,7 @@ async fn a_snapshot_has_every_field_of_the_contract_with_null_where_there_is_non
 
 #[tokio::test]
 async fn ended_and_taken_over_conversations_are_served_to_whom_they_belong() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let over = cloud.snapshot(ENDED, BEN).await;
     assert_eq!((&over["status"], &over["seq"], &over["admin_id"]), (&json!("ENDED"), &json!(4), &json!(null)));
     assert_eq!(over["ended_at"], over["updated_at"]);
@@ -64,7 +64,7 @@ async fn ended_and_taken_over_conversations_are_served_to_whom_they_belong() {
 
 #[tokio::test]
 async fn since_seq_gives_only_what_came_after() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let since = |seq: u64| {
         let path = format!("/api/conversation/{LIVE}?since_seq={seq}");
         let cloud = &cloud;
@@ -88,7 +88,7 @@ async fn since_seq_gives_only_what_came_after() {
 
 #[tokio::test]
 async fn an_etag_holds_until_something_happens() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let path = format!("/api/conversation/{LIVE}");
     let get = |path: &str, known: &str| cloud.get(path, ADA).header("if-none-match", known).send();
     let first = cloud.get(&path, ADA).send().await.unwrap();
@@ -118,7 +118,7 @@ async fn an_etag_holds_until_something_happens() {
 
 #[tokio::test]
 async fn what_is_not_there_is_not_found_and_what_is_anothers_is_forbidden() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for id in ["conv_404", "a%2Fb", "%20", "x%23y", "%00", "..%2F..%2Fhealth"] {
         let path = format!("/api/conversation/{id}");
         assert_eq!(refused(&cloud, &path, ADA).await, (StatusCode::NOT_FOUND, json!("not_found")), "{id}");
@@ -130,7 +130,7 @@ async fn what_is_not_there_is_not_found_and_what_is_anothers_is_forbidden() {
 /// G12: a snapshot taken while messages come in, and a stream from its number on, are the whole log, each event once.
 #[tokio::test]
 async fn a_snapshot_and_the_stream_from_its_number_have_no_gap_and_no_overlap() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let texts: Vec<String> = (0..12).map(|n| format!("message {n}")).collect();
     let write = join_all(texts.iter().map(|text| cloud.text(SHARED_PHONE, BICI_NUMBER, text)));
     let read = async {

@@ -26,7 +26,7 @@ fn set(ids: &[&str]) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn filters_narrow_the_list_and_the_access_rule_does_first() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let open = "conv_123";
     for (query, ada, ben) in [
         ("", &[LIVE, open, TAKEN, ENDED][..], &[LIVE, open, ENDED][..]),
@@ -58,7 +58,7 @@ async fn filters_narrow_the_list_and_the_access_rule_does_first() {
 
 #[tokio::test]
 async fn a_listed_conversation_says_what_the_snapshot_says_without_its_messages() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut listing = cloud.json("/api/conversations?urgency=CRITICAL", ADA).await;
     let listed = listing["conversations"][0].take();
     let snapshot = cloud.snapshot(LIVE, ADA).await;
@@ -71,7 +71,7 @@ async fn a_listed_conversation_says_what_the_snapshot_says_without_its_messages(
 
 #[tokio::test]
 async fn active_calls_are_the_going_on_conversations_unless_asked_otherwise() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let calls = cloud.json("/get-active-calls", ADA).await;
     assert_eq!(ids_of(&calls).into_iter().collect::<BTreeSet<_>>(), set(&[LIVE, "conv_123"]));
     let calls = cloud.json("/get-active-calls?status=TAKEN_OVER&limit=1", ADA).await;
@@ -81,7 +81,7 @@ async fn active_calls_are_the_going_on_conversations_unless_asked_otherwise() {
 /// G28: whatever begins, ends or changes hands between two pages, a conversation that was there is listed once.
 #[tokio::test]
 async fn pages_neither_skip_nor_repeat_when_the_list_changes_between_them() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let number = |n: u32| format!("+1415555{:04}", 2000 + n);
     for n in 0..7 {
         cloud.text(&number(n), BICI_NUMBER, "hello").await;
@@ -117,7 +117,7 @@ async fn pages_neither_skip_nor_repeat_when_the_list_changes_between_them() {
 
 #[tokio::test]
 async fn what_cannot_be_a_filter_a_limit_or_a_cursor_is_a_bad_request() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for query in [
         "status=active",
         "status=",

@@ -2,7 +2,7 @@
 //! with the secrets of the cloud under test.
 
 use super::cloud::Cloud;
-use domain::event::{EventBody, Speaker};
+use domain::event::{ControlEnd, EventBody, Speaker};
 use domain::ids::{ConversationId, OrganizationId, UserId};
 use domain::secret::Secret;
 use domain::user::{Email, Role, User};
@@ -54,7 +54,24 @@ pub(crate) fn said(text: &str) -> EventBody {
 
 /// A person takes over.
 pub(crate) fn taken_over_by(user: &str) -> EventBody {
-    EventBody::HumanControlStarted { agent_id: UserId::parse(user).unwrap(), agent_name: user.to_owned(), reason: None }
+    EventBody::HumanControlStarted {
+        agent_id: UserId::parse(user).unwrap(),
+        agent_name: user.to_owned(),
+        reason: None,
+        lease_seconds: 7200,
+    }
+}
+
+/// A person hands back.
+pub(crate) fn handed_back_by(user: &str, summary: Option<&str>) -> EventBody {
+    EventBody::HumanControlEnded {
+        agent_id: UserId::parse(user).unwrap(),
+        ended_by: ControlEnd::Left,
+        summary: summary.map(str::to_owned),
+        next_steps: Vec::new(),
+        handoff_success: None,
+        answer_pending: false,
+    }
 }
 
 /// The conversation ends.

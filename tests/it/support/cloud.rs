@@ -96,6 +96,16 @@ impl Cloud {
         Self { child, data, arguments, info, http }
     }
 
+    /// Starts one whose AI is silent, so that nothing but the test adds to a log.
+    pub(crate) async fn silent() -> Self {
+        Self::silent_with(&[]).await
+    }
+
+    /// Starts a silent one with more arguments.
+    pub(crate) async fn silent_with(arguments: &[&str]) -> Self {
+        Self::with(&[&["--hold", "ReplyQueue"], arguments].concat()).await
+    }
+
     /// Ends it at once, as a power cut would, and starts it again on the same data and port.
     pub(crate) async fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();

@@ -1,12 +1,21 @@
 //! What the tests stand on: a local cloud of their own ([`cloud::Cloud`]), ways behind its stage ([`backstage`]), clients
-//! for its SSE ([`sse`]) and WebSocket ([`socket`]), signed webhooks ([`twilio`]), conversations of a test's own
-//! ([`threads`]) and chance ([`dice`]). Nothing waits for a fixed time; everything has a deadline.
+//! for its SSE ([`sse`]) and WebSocket ([`socket`]), signed webhooks ([`twilio`], [`elevenlabs`]), people in control
+//! ([`control`]), the providers' side ([`stand_ins`], [`pipeline`]), servers of one answer ([`answers`]), functions to
+//! kill ([`process`]) and to wait for ([`followup`]), conversations of a test's own ([`threads`]) and chance ([`dice`]).
+//! Nothing waits for a fixed time; everything has a deadline.
 
+pub(crate) mod answers;
 pub(crate) mod backstage;
 pub(crate) mod cloud;
+pub(crate) mod control;
 pub(crate) mod dice;
+pub(crate) mod elevenlabs;
+pub(crate) mod followup;
+pub(crate) mod pipeline;
+pub(crate) mod process;
 pub(crate) mod socket;
 pub(crate) mod sse;
+pub(crate) mod stand_ins;
 pub(crate) mod stream;
 pub(crate) mod threads;
 pub(crate) mod twilio;

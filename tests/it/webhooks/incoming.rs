@@ -14,7 +14,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn a_first_message_makes_the_contact_and_the_conversation_and_a_second_joins_it() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     is_empty_twiml(cloud.sms(&Sms::new(STRANGER, AURORA_NUMBER, "Is anybody there?")).await).await;
 
     let first = strangers(&cloud, ADA).await;
@@ -46,7 +46,7 @@ async fn a_first_message_makes_the_contact_and_the_conversation_and_a_second_joi
 
 #[tokio::test]
 async fn a_repeated_delivery_is_answered_alike_and_changes_nothing() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let sms = Sms::new(STRANGER, AURORA_NUMBER, "STOP");
     taken(&cloud, &sms).await;
     let before = strangers(&cloud, ADA).await;
@@ -61,7 +61,7 @@ async fn a_repeated_delivery_is_answered_alike_and_changes_nothing() {
 
 #[tokio::test]
 async fn first_messages_at_once_make_one_contact_and_one_conversation() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let texts: Vec<String> = (0..6).map(|n| format!("part {n}")).collect();
     let sent = texts.iter().map(|text| cloud.text(STRANGER, AURORA_NUMBER, text));
     join_all(sent).await;
@@ -75,7 +75,7 @@ async fn first_messages_at_once_make_one_contact_and_one_conversation() {
 
 #[tokio::test]
 async fn a_message_keeps_its_text_and_its_media() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let texts = [
         "👩‍🚒 \u{1f525} Straße «ok»".to_owned(),
         "ü".repeat(1600),
@@ -112,7 +112,7 @@ async fn a_message_keeps_its_text_and_its_media() {
 
 #[tokio::test]
 async fn opt_out_words_are_recorded_and_change_what_the_contact_wants() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut viewer = cloud.contact_stream(SHARED_CONTACT, "load=true", CLEO, None).await;
     viewer.until("conversation_history").await;
     let tenant = cloud.tenant("bici-demo").await;
@@ -149,7 +149,7 @@ async fn opt_out_words_are_recorded_and_change_what_the_contact_wants() {
 
 #[tokio::test]
 async fn addresses_of_other_channels_and_short_codes_are_contacts() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     // WhatsApp's address is the number's: one contact, one conversation.
     taken(&cloud, &Sms::new("whatsapp:+14155550999", "whatsapp:+14155550110", "by WhatsApp")).await;
     taken(&cloud, &Sms::new(STRANGER, AURORA_NUMBER, "by SMS")).await;
@@ -165,7 +165,7 @@ async fn addresses_of_other_channels_and_short_codes_are_contacts() {
 
 #[tokio::test]
 async fn an_organization_with_a_twilio_account_of_its_own_is_signed_for_by_that_account() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let token = Secret::new("fedcba9876543210fedcba9876543210");
     let tenant = cloud.tenant(AURORA).await;
     let mut organization = tenant.organization().await.unwrap().unwrap();

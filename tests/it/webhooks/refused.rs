@@ -32,7 +32,7 @@ async fn refusal(response: Response) -> Value {
 
 #[tokio::test]
 async fn what_twilio_has_not_signed_is_refused_without_a_reason() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let form = Sms::new(STRANGER, AURORA_NUMBER, "Let me in").form(&cloud);
     let tampered = form.replace("Let+me+in", "Let+us+in");
     assert_ne!(form, tampered);
@@ -98,7 +98,7 @@ async fn answer(cloud: &Cloud, path: &str, form: String) -> (u16, Value) {
 
 #[tokio::test]
 async fn a_number_of_nobody_is_not_found() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     for (path, own) in [(INCOMING, "To"), (STATUS, "From")] {
         let (status, body) = answer(&cloud, path, form(path, own, Some("+14155550000"))).await;
         assert_eq!((status, &body["code"]), (404, &json!("not_found")), "{path}");
@@ -108,7 +108,7 @@ async fn a_number_of_nobody_is_not_found() {
 
 #[tokio::test]
 async fn a_signed_form_with_gaps_or_nonsense_is_a_bad_request_that_names_the_field() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let needed = ["MessageSid", "AccountSid", "From", "To", "MessageStatus"];
     for (path, needed) in [(INCOMING, &needed[..4]), (STATUS, &needed[..])] {
         for name in needed {
@@ -134,7 +134,7 @@ async fn a_signed_form_with_gaps_or_nonsense_is_a_bad_request_that_names_the_fie
 
 #[tokio::test]
 async fn a_json_body_is_taken_as_signed_only_with_its_hash() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     // The SHA-256 of the body.
     let (body, hash) = (r#"{"a":1}"#, "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862");
     let token = Secret::new(&cloud.info.twilio.as_ref().unwrap().auth_token);
@@ -159,7 +159,7 @@ async fn a_json_body_is_taken_as_signed_only_with_its_hash() {
 
 #[tokio::test]
 async fn a_body_beyond_the_limits_is_refused_by_the_gateway() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     // More than an event of a function may hold.
     let form = Sms::new(STRANGER, AURORA_NUMBER, "x".repeat(7 << 20)).form(&cloud);
     let response = cloud.signed(INCOMING, form).send().await.unwrap();

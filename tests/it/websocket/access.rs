@@ -19,7 +19,7 @@ async fn refused(socket: &mut Socket, subject: Value) -> String {
 
 #[tokio::test]
 async fn what_one_may_not_read_cannot_be_subscribed() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (mut ada, mut ben, mut uma) = (cloud.socket(ADA).await, cloud.socket(BEN).await, cloud.socket(UMA).await);
     assert_eq!(refused(&mut ada, json!({"conversation_id": BICI_LIVE})).await, "other_organization");
     assert_eq!(refused(&mut ada, json!({"conversation_id": "conv_nobody"})).await, "not_found");
@@ -36,7 +36,7 @@ async fn what_one_may_not_read_cannot_be_subscribed() {
 
 #[tokio::test]
 async fn a_takeover_ends_the_others_view_with_one_error() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (mut ada, mut ben, mut dan) = (cloud.socket(ADA).await, cloud.socket(BEN).await, cloud.socket(DAN).await);
     for socket in [&mut ada, &mut ben] {
         socket.subscribe(LIVE, None).await;
@@ -74,7 +74,7 @@ async fn a_takeover_ends_the_others_view_with_one_error() {
 
 #[tokio::test]
 async fn a_revoked_token_gets_no_further_answer_and_no_connection() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let issued = cloud.mint(ADA, 600);
     let url = format!("{}?token={}", cloud.info.websocket_url, issued.token.expose());
     let mut socket = Socket::connect(&url).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_revoked_token_gets_no_further_answer_and_no_connection() {
 
 #[tokio::test]
 async fn the_fifty_first_topic_is_refused_until_one_is_left() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let mut socket = cloud.socket(CLEO).await;
     let lead = |number: u32| json!({"lead_id": format!("worker_{number}")});
     for number in 0..50 {
@@ -108,7 +108,7 @@ async fn the_fifty_first_topic_is_refused_until_one_is_left() {
 
 #[tokio::test]
 async fn leaving_takes_the_records_along() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let (store, tenant) = (cloud.store().await, cloud.tenant(AURORA).await);
     let topics = [
         Topic::Conversation(ConversationId::parse(LIVE).unwrap()),

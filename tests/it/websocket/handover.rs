@@ -57,7 +57,7 @@ async fn wait_for(progress: &watch::Sender<u64>, count: u64) {
 
 #[tokio::test]
 async fn whoever_joins_while_a_writer_runs_sees_every_event_once_in_order() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let tenant = cloud.tenant(AURORA).await;
     for round in 0..4 {
         let name = format!("conv_round_{round}");
@@ -82,7 +82,7 @@ async fn whoever_joins_while_a_writer_runs_sees_every_event_once_in_order() {
 
 #[tokio::test]
 async fn a_contact_with_two_busy_conversations_is_followed_without_a_gap() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let tenant = cloud.tenant(AURORA).await;
     for round in 0..3_u64 {
         let number = format!("+1415555018{round}");
@@ -105,7 +105,7 @@ async fn a_contact_with_two_busy_conversations_is_followed_without_a_gap() {
 
 #[tokio::test]
 async fn one_connection_that_comes_and_goes_loses_nothing() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::silent().await;
     let tenant = cloud.tenant(AURORA).await;
     let id = open(&tenant, "conv_1", "+14155550171", Medium::Chat).await;
     let progress = watch::Sender::new(1);

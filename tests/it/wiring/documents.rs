@@ -147,7 +147,27 @@ async fn the_examples_of_the_api_page_work_as_printed() {
         "conversation_history",
         "websocket_url",
         "next_cursor",
+        "\"isUnderHumanControl\":true",
+        "\"delivery\":\"sent\"",
+        "\"aiAnswersPending\":false",
+        "providerConversationId",
+        "\"kind\":\"twilio-sms-incoming\"",
+        "\"verdict\":\"duplicate\"",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
+}
+
+#[tokio::test]
+async fn the_simulators_and_the_demo_of_the_readme_work_as_printed() {
+    let cloud = Cloud::start().await;
+    let readme = read("README.md");
+    let cells = readme.lines().filter_map(|line| line.strip_prefix("| `cargo run -- simulate "));
+    let commands: Vec<&str> = cells.map(|rest| rest.split('`').next().unwrap()).collect();
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    assert!(readme.contains("`cargo run -- demo`"));
+    let script: String = commands.iter().map(|rest| format!("cargo run -- simulate {rest}\n")).collect();
+    let said = run(&cloud, &format!("{script}cargo run -- demo\n")).await;
+    assert_eq!(said.matches("200 OK").count(), 4, "{said}");
+    assert!(said.contains("conversation_context") && said.contains("All five steps"), "{said}");
 }

@@ -137,7 +137,7 @@ impl StatusUpdate {
     }
 }
 
-fn status_named(name: &str) -> Option<MessageStatus> {
+pub(super) fn status_named(name: &str) -> Option<MessageStatus> {
     use serde::Deserialize;
     use serde::de::value::{Error, StrDeserializer};
     MessageStatus::deserialize(StrDeserializer::<Error>::new(name)).ok()

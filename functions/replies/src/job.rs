@@ -1,0 +1,60 @@
+//! One event of the log, and what follows from it.
+
+use crate::event::Job;
+use crate::{BatchResponse, ItemFailure, State};
+use conversations::reply::FollowUpError;
+use runtime::metrics::{self, Unit};
+use std::error::Error;
+use store::now;
+
+/// Does the jobs of a batch. After a failure the later ones are given back undone: they must not overtake it.
+pub(crate) async fn work(state: &State, jobs: Vec<Job>) -> BatchResponse {
+    let mut response = BatchResponse::default();
+    for job in jobs {
+        if !response.batch_item_failures.is_empty() || !one(state, &job).await {
+            response.batch_item_failures.push(ItemFailure { item_identifier: job.message_id });
+        }
+    }
+    response
+}
+
+async fn one(state: &State, job: &Job) -> bool {
+    let Some(event) = &job.event else {
+        // It will not read better next time: the dead letters are the place to look at it.
+        tracing::error!("a job that cannot be read");
+        return false;
+    };
+    let last_attempt = job.attempt >= state.attempts;
+    let (organization, conversation) = (event.organization_id.as_str(), event.conversation_id.log_id());
+    let begun = now();
+    let outcome = state.replier.follow_up(event, last_attempt).await;
+    let millis = now().millis() - begun.millis();
+    report(millis, now().millis() - event.at.millis(), outcome.is_err());
+    match outcome {
+        Ok(()) => {
+            tracing::info!(organization, conversation, seq = event.seq, millis, "followed up");
+            true
+        }
+        Err(error) => {
+            let attempt = job.attempt;
+            let error: &(dyn Error + 'static) = match &error {
+                FollowUpError::Store(error) => error,
+                other => other,
+            };
+            tracing::warn!(organization, conversation, seq = event.seq, millis, attempt, error, "a follow-up failed");
+            false
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a metric needs no 53 bits")]
+fn report(millis: i64, age: i64, failed: bool) {
+    metrics::emit(
+        "replies",
+        &[
+            ("JobDuration", millis as f64, Unit::Milliseconds),
+            ("ReplyAge", age.max(0) as f64, Unit::Milliseconds),
+            ("FailedJobs", f64::from(u8::from(failed)), Unit::Count),
+        ],
+    );
+}
