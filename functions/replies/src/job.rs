@@ -3,9 +3,14 @@
 use crate::event::Job;
 use crate::{BatchResponse, ItemFailure, State};
 use conversations::reply::FollowUpError;
+use domain::event::Event;
 use runtime::metrics::{self, Unit};
 use std::error::Error;
+use std::time::Duration;
 use store::now;
+
+/// The function's minute, less the time to say that it was not enough.
+const TIME: Duration = Duration::from_secs(52);
 
 /// Does the jobs of a batch. After a failure the later ones are given back undone: they must not overtake it.
 pub(crate) async fn work(state: &State, jobs: Vec<Job>) -> BatchResponse {
@@ -24,10 +29,16 @@ async fn one(state: &State, job: &Job) -> bool {
         tracing::error!("a job that cannot be read");
         return false;
     };
-    let last_attempt = job.attempt >= state.attempts;
     let (organization, conversation) = (event.organization_id.as_str(), event.conversation_id.log_id());
     let begun = now();
-    let outcome = state.replier.follow_up(event, last_attempt).await;
+    // Whatever is cut off here goes on with the next attempt, as after a crash.
+    let outcome = match tokio::time::timeout(TIME, state.replier.follow_up(event)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(FollowUpError::OutOfTime),
+    };
+    if outcome.is_err() && job.attempt >= state.attempts {
+        give_up(state, event).await;
+    }
     let millis = now().millis() - begun.millis();
     report(millis, now().millis() - event.at.millis(), outcome.is_err());
     match outcome {
@@ -44,6 +55,13 @@ async fn one(state: &State, job: &Job) -> bool {
             tracing::warn!(organization, conversation, seq = event.seq, millis, attempt, error, "a follow-up failed");
             false
         }
+    }
+}
+
+/// After the last attempt the job is a dead letter: operators see that in the conversation.
+async fn give_up(state: &State, event: &Event) {
+    if let Err(error) = state.replier.give_up(event).await {
+        tracing::error!(error = &error as &dyn Error, "operators could not be told that a reply was given up");
     }
 }
 

@@ -54,11 +54,14 @@ pub enum FollowUpError {
     /// No model answered.
     #[error("the model did not answer: {0}")]
     Llm(#[from] LlmError),
+    /// It took longer than the function may.
+    #[error("it was not done in time")]
+    OutOfTime,
 }
 
 impl Replier {
     /// Does what follows from an event: sends what is unsent, answers what is unanswered, keeps the briefing.
-    pub async fn follow_up(&self, event: &Event, last_attempt: bool) -> Result<(), FollowUpError> {
+    pub async fn follow_up(&self, event: &Event) -> Result<(), FollowUpError> {
         let tenant = self.store.tenant(&event.organization_id);
         let organization = organization(&tenant).await?;
         let mut answered = self.answer_all(&tenant, &organization, &event.conversation_id).await;
@@ -69,11 +72,21 @@ impl Replier {
         {
             answered = answered.and(self.answer_all(&tenant, &organization, &texts.id).await);
         }
-        if last_attempt && let Err(FollowUpError::Llm(_)) = &answered {
-            give_up(&tenant, &event.conversation_id).await?;
-        }
         briefing::refresh(&tenant, event, &self.llm).await?;
         answered
+    }
+
+    /// Tells operators, where the customer still waits, that nothing more is tried; the messages stay unanswered.
+    pub async fn give_up(&self, event: &Event) -> Result<(), StoreError> {
+        let (tenant, id) = (self.store.tenant(&event.organization_id), &event.conversation_id);
+        let Some(conversation) = tenant.conversation(id).await? else { return Ok(()) };
+        let waiting = |conversation: &Conversation, _: &Timeline| {
+            if conversation.wants_reply() { Ok(()) } else { Err(Refused::Outdated) }
+        };
+        let text = "The AI could not answer; a person should";
+        let append = Append::new(vec![notice(Notice::ReplyFailed, text)], now());
+        let append = append.once("reply-failed", format!("{id}:{}", conversation.asked)).only_if(&waiting);
+        tenant.append(id, append).await.map(|_| ())
     }
 
     async fn answer_all(
@@ -199,18 +212,6 @@ impl Begun {
 /// conversations, be it a call.
 fn may_answer(timeline: &Timeline) -> bool {
     !timeline.opted_out && timeline.taken_over.is_none()
-}
-
-/// Tells operators that the AI gave up; the customer's messages stay unanswered.
-async fn give_up(tenant: &Tenant, id: &ConversationId) -> Result<(), StoreError> {
-    let Some(conversation) = tenant.conversation(id).await? else { return Ok(()) };
-    let waiting = |conversation: &Conversation, _: &Timeline| {
-        if conversation.wants_reply() { Ok(()) } else { Err(Refused::Outdated) }
-    };
-    let text = "The AI could not answer; a person should";
-    let append = Append::new(vec![notice(Notice::ReplyFailed, text)], now());
-    let append = append.once("reply-failed", format!("{id}:{}", conversation.asked)).only_if(&waiting);
-    tenant.append(id, append).await.map(|_| ())
 }
 
 fn notice(notice: Notice, text: &str) -> EventBody {
