@@ -8,50 +8,41 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use identity::code;
 use std::net::IpAddr;
-use store::now;
 use web::lambda::ClientAddress;
 use web::{ApiError, Code};
 
-/// So many of something in a window of time.
+/// So many of something in a window of time, and the answer to more.
 pub(crate) struct Limit {
-    what: &'static str,
-    max: u32,
-    window_seconds: i64,
+    limit: store::Limit,
     refusal: Code,
 }
 
 /// Requests of one client network to the public routes.
-const VISITS: Limit = Limit { what: "auth-visit", max: 300, window_seconds: 300, refusal: Code::RateLimited };
+const VISITS: Limit = limit("auth-visit", 300, 300, Code::RateLimited);
 /// Wrong passwords of one address, whether it has an account or not.
-pub(crate) const PASSWORDS: Limit =
-    Limit { what: "auth-password", max: 5, window_seconds: 900, refusal: Code::AccountLocked };
+pub(crate) const PASSWORDS: Limit = limit("auth-password", 5, 900, Code::AccountLocked);
 /// Codes of one purpose mailed to one address and not used. With five guesses a code, a day of guessing finds one in ten thousand.
-pub(crate) const CODES: Limit =
-    Limit { what: "auth-code", max: 20, window_seconds: 86_400, refusal: Code::RateLimited };
+pub(crate) const CODES: Limit = limit("auth-code", 20, 86_400, Code::RateLimited);
+
+const fn limit(what: &'static str, max: u32, seconds: i64, refusal: Code) -> Limit {
+    Limit { limit: store::Limit { what, max, seconds }, refusal }
+}
 
 impl Limit {
     /// Counts one more; refuses when there were too many.
     pub(crate) async fn count(&self, state: &State, who: &str) -> Result<(), ApiError> {
         let who = self.digest(state, who);
-        if state.store.count(self.what, &who, self.max, self.window_seconds).await? {
-            return Ok(());
-        }
-        Err(ApiError::from(self.refusal).retry_after(self.rest(now().seconds())))
+        ApiError::unless_within(state.store.exceeded(&self.limit, &who).await?, self.refusal)
     }
 
     /// Starts the present window again.
     pub(crate) async fn forget(&self, state: &State, who: &str) -> Result<(), ApiError> {
         let who = self.digest(state, who);
-        Ok(state.store.reset_count(self.what, &who, self.window_seconds).await?)
-    }
-
-    /// Seconds until the window ends, at least one.
-    fn rest(&self, now: i64) -> u32 {
-        u32::try_from(self.window_seconds - now.rem_euclid(self.window_seconds)).unwrap_or(1)
+        Ok(state.store.reset_count(self.limit.what, &who, self.limit.seconds).await?)
     }
 
     fn digest(&self, state: &State, who: &str) -> String {
-        code::digest(&state.pepper, "counter", self.what, who)
+        code::digest(&state.pepper, "counter", self.limit.what, who)
     }
 }
 
@@ -83,10 +74,10 @@ mod tests {
 
     #[test]
     fn a_window_ends_after_one_second_to_its_whole_length() {
-        assert_eq!(PASSWORDS.rest(0), 900);
-        assert_eq!(PASSWORDS.rest(899), 1);
-        assert_eq!(PASSWORDS.rest(900), 900);
-        assert_eq!(PASSWORDS.rest(-1), 1);
+        assert_eq!(PASSWORDS.limit.rest(0), 900);
+        assert_eq!(PASSWORDS.limit.rest(899), 1);
+        assert_eq!(PASSWORDS.limit.rest(900), 900);
+        assert_eq!(PASSWORDS.limit.rest(-1), 1);
     }
 
     #[test]

@@ -18,8 +18,8 @@ use desk::Desk;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::Error;
 use providers::push::Push;
+use runtime::BatchResponse;
 use runtime::metrics::{self, Unit};
-use serde::Serialize;
 use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,19 +33,6 @@ pub struct State {
     store: Store,
     push: Push,
     desk: Desk,
-}
-
-/// Which records to send again.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchResponse {
-    batch_item_failures: Vec<ItemFailure>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ItemFailure {
-    item_identifier: String,
 }
 
 /// What a piece of work came to.
@@ -88,10 +75,10 @@ pub async fn handle(state: Arc<State>, event: Box<RawValue>) -> Result<BatchResp
     for (sequence_number, tally) in outcomes {
         total.add(tally);
         if tally.failed {
-            response.batch_item_failures.push(ItemFailure { item_identifier: sequence_number });
+            response.again(sequence_number);
         }
     }
-    report(oldest, total, response.batch_item_failures.len());
+    report(oldest, total, response.failures());
     Ok(response)
 }
 

@@ -38,15 +38,10 @@ impl Limits {
         };
         let principal = &operator.principal;
         let own = Limit { what: user, max, seconds: WINDOW_SECONDS };
-        refuse(store.exceeded(&own, &format!("{}#{}", principal.organization_id, principal.user_id)).await?)?;
+        let who = format!("{}#{}", principal.organization_id, principal.user_id);
+        ApiError::unless_within(store.exceeded(&own, &who).await?, Code::RateLimited)?;
         let all = Limit { what: organization, max: max.saturating_mul(PEOPLE), seconds: WINDOW_SECONDS };
-        refuse(store.exceeded(&all, principal.organization_id.as_str()).await?)
-    }
-}
-
-fn refuse(wait: Option<u32>) -> Result<(), ApiError> {
-    match wait {
-        Some(seconds) => Err(ApiError::from(Code::RateLimited).retry_after(seconds)),
-        None => Ok(()),
+        let wait = store.exceeded(&all, principal.organization_id.as_str()).await?;
+        ApiError::unless_within(wait, Code::RateLimited)
     }
 }

@@ -1,9 +1,10 @@
 //! One event of the log, and what follows from it.
 
+use crate::State;
 use crate::event::Job;
-use crate::{BatchResponse, ItemFailure, State};
 use conversations::reply::FollowUpError;
 use domain::event::Event;
+use runtime::BatchResponse;
 use runtime::metrics::{self, Unit};
 use std::error::Error;
 use std::time::Duration;
@@ -16,8 +17,8 @@ const TIME: Duration = Duration::from_secs(52);
 pub(crate) async fn work(state: &State, jobs: Vec<Job>) -> BatchResponse {
     let mut response = BatchResponse::default();
     for job in jobs {
-        if !response.batch_item_failures.is_empty() || !one(state, &job).await {
-            response.batch_item_failures.push(ItemFailure { item_identifier: job.message_id });
+        if response.failures() > 0 || !one(state, &job).await {
+            response.again(job.message_id);
         }
     }
     response

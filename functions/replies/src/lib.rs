@@ -15,7 +15,7 @@ mod sweep;
 use conversations::reply::Replier;
 use event::Trigger;
 use lambda_runtime::Error;
-use serde::Serialize;
+use runtime::BatchResponse;
 use serde_json::value::RawValue;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,19 +25,6 @@ pub struct State {
     replier: Replier,
     /// After so many attempts the queue gives a job up.
     attempts: u32,
-}
-
-/// Which jobs to give again.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchResponse {
-    batch_item_failures: Vec<ItemFailure>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ItemFailure {
-    item_identifier: String,
 }
 
 /// Runs the function.

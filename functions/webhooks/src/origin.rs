@@ -26,8 +26,7 @@ pub(crate) fn public_url(state: &State, parts: &Parts) -> String {
 pub(crate) async fn admit(state: &State, tenant: Tenant) -> Result<Tenant, ApiError> {
     tracing::Span::current().record("organization", tenant.organization_id().as_str());
     let limit = Limit { what: "webhooks", max: state.webhooks_per_minute, seconds: 60 };
-    match state.store.exceeded(&limit, tenant.organization_id().as_str()).await? {
-        None => Ok(tenant),
-        Some(seconds) => Err(ApiError::from(Code::RateLimited).retry_after(seconds)),
-    }
+    let wait = state.store.exceeded(&limit, tenant.organization_id().as_str()).await?;
+    ApiError::unless_within(wait, Code::RateLimited)?;
+    Ok(tenant)
 }

@@ -20,7 +20,7 @@ pub async fn refresh(tenant: &Tenant, event: &Event, llm: &Llm) -> Result<(), St
     if upto <= previous.upto {
         return Ok(());
     }
-    let due = upto - previous.summarised >= SUMMARY_AFTER
+    let due = upto.saturating_sub(previous.summarised) >= SUMMARY_AFTER
         || matches!(event.body, EventBody::CallEnded { .. } | EventBody::HumanControlEnded { .. });
     let summary = if due && llm.is_configured() {
         let request = chat(summary_prompt(window(&events), &previous.summary), SUMMARY_TOKENS);

@@ -1,7 +1,7 @@
 //! Phone calls: what the voice agent is told before, what is kept after, and calls of ours (B22, B23, B27).
 
 use crate::control;
-use domain::conversation::{Conversation, Medium, NewConversation, Urgency};
+use domain::conversation::{Conversation, Medium, NewConversation};
 use domain::event::{CallReport, Direction, EventBody};
 use domain::ids::{CallId, ConversationId};
 use domain::phone::PhoneNumber;
@@ -45,19 +45,15 @@ pub enum Recorded {
 /// they take turns only saves them the transactions that they would lose.
 pub async fn process_call_transcript(tenant: &Tenant, call: Call, at: Timestamp) -> Result<Recorded, StoreError> {
     let started_at = call.started_at.unwrap_or(at);
-    let variables = &call.dynamic_variables;
-    let known = known_conversation(tenant, &call.conversation_id, variables, call.customer.as_ref()).await?;
-    let direction = call.direction.unwrap_or(Direction::Inbound);
-    let phone = customer(call.customer.as_ref())?;
     let provider_id = call.conversation_id.clone();
-    let begin = Begin { provider_id: &provider_id, phone, direction, started_at };
-    let (id, call_id, begun) = match known {
-        Some(conversation) => {
-            let call_id = call_id_of(&conversation)?;
-            (conversation.id, call_id, false)
-        }
-        None => begin.conversation(tenant).await?,
+    let news = News {
+        provider_id: &provider_id,
+        variables: &call.dynamic_variables,
+        customer: call.customer.as_ref(),
+        direction: call.direction.unwrap_or(Direction::Inbound),
+        started_at,
     };
+    let (id, call_id, begun) = news.conversation(tenant).await?;
     let entries = entries(call, call_id, started_at);
     let written = write(tenant, &id, &provider_id, &entries).await?;
     Ok(if begun || written { Recorded::New(id) } else { Recorded::Duplicate(id) })
@@ -104,18 +100,15 @@ async fn is_done(tenant: &Tenant, provider_id: &str, end: &Marker) -> Result<boo
 
 /// Notes that a call was not answered, exactly once.
 pub async fn process_call_failure(tenant: &Tenant, failure: Failure, at: Timestamp) -> Result<Recorded, StoreError> {
-    let variables = &failure.dynamic_variables;
-    let known = known_conversation(tenant, &failure.conversation_id, variables, failure.customer.as_ref()).await?;
-    let phone = customer(failure.customer.as_ref())?;
-    let provider_id = failure.conversation_id.clone();
-    let begin = Begin { provider_id: &provider_id, phone, direction: Direction::Outbound, started_at: at };
-    let (id, call_id, _) = match known {
-        Some(conversation) => {
-            let call_id = call_id_of(&conversation)?;
-            (conversation.id, call_id, false)
-        }
-        None => begin.conversation(tenant).await?,
+    let provider_id = &failure.conversation_id;
+    let news = News {
+        provider_id,
+        variables: &failure.dynamic_variables,
+        customer: failure.customer.as_ref(),
+        direction: Direction::Outbound,
+        started_at: at,
     };
+    let (id, call_id, _) = news.conversation(tenant).await?;
     let outcome = failure.reason.replace('-', "_");
     let body = EventBody::CallEnded { call_id, outcome, duration_seconds: Some(0), report: None };
     let append = Append::new(vec![body], at).once("elevenlabs", format!("{provider_id}:failure"));
@@ -123,23 +116,6 @@ pub async fn process_call_failure(tenant: &Tenant, failure: Failure, at: Timesta
         Some(Appended::New { .. }) => Ok(Recorded::New(id)),
         _ => Ok(Recorded::Duplicate(id)),
     }
-}
-
-/// The conversation of a call we know: linked by the provider's id, or named by our own variable. Who calls from a web page
-/// sets variables at will, so a name counts only for a call with that very customer.
-async fn known_conversation(
-    tenant: &Tenant,
-    provider_id: &str,
-    variables: &BTreeMap<String, String>,
-    customer: Option<&PhoneNumber>,
-) -> Result<Option<Conversation>, StoreError> {
-    if let Some(id) = tenant.conversation_of_call(provider_id).await? {
-        return tenant.conversation(&id).await;
-    }
-    let named = variables.get(CONVERSATION_VARIABLE).and_then(|id| ConversationId::parse(id).ok());
-    let Some(id) = named else { return Ok(None) };
-    let named = tenant.conversation(&id).await?;
-    Ok(named.filter(|conversation| conversation.call_id.is_some() && customer == Some(&conversation.phone)))
 }
 
 /// Callers without a number share one contact, whose past no agent is ever told.
@@ -157,24 +133,43 @@ fn call_id_of(conversation: &Conversation) -> Result<CallId, StoreError> {
     }
 }
 
-/// A call that is new to us.
-struct Begin<'a> {
+/// What any news of a call say of which call it is.
+struct News<'a> {
     provider_id: &'a str,
-    phone: PhoneNumber,
+    variables: &'a BTreeMap<String, String>,
+    customer: Option<&'a PhoneNumber>,
     direction: Direction,
     started_at: Timestamp,
 }
 
-impl Begin<'_> {
+impl News<'_> {
+    /// The call's conversation, begun if we do not know it, and whether it was.
     async fn conversation(&self, tenant: &Tenant) -> Result<(ConversationId, CallId, bool), StoreError> {
-        let contact = tenant.contact_or_new(&self.phone).await?;
-        let new = NewConversation {
-            contact_id: contact.id,
-            phone: self.phone.clone(),
-            medium: Medium::Voice,
-            urgency: Urgency::Medium,
-            started_at: self.started_at,
-        };
+        match self.known(tenant).await? {
+            Some(conversation) => {
+                let call_id = call_id_of(&conversation)?;
+                Ok((conversation.id, call_id, false))
+            }
+            None => self.begin(tenant).await,
+        }
+    }
+
+    /// The conversation of a call we know: linked by the provider's id, or named by our own variable. Who calls from a web
+    /// page sets variables at will, so a name counts only for a call with that very customer.
+    async fn known(&self, tenant: &Tenant) -> Result<Option<Conversation>, StoreError> {
+        if let Some(id) = tenant.conversation_of_call(self.provider_id).await? {
+            return tenant.conversation(&id).await;
+        }
+        let named = self.variables.get(CONVERSATION_VARIABLE).and_then(|id| ConversationId::parse(id).ok());
+        let Some(id) = named else { return Ok(None) };
+        let named = tenant.conversation(&id).await?;
+        Ok(named.filter(|known| known.call_id.is_some() && self.customer == Some(&known.phone)))
+    }
+
+    async fn begin(&self, tenant: &Tenant) -> Result<(ConversationId, CallId, bool), StoreError> {
+        let phone = customer(self.customer)?;
+        let contact = tenant.contact_or_new(&phone).await?;
+        let new = NewConversation::usual(contact.id, phone, Medium::Voice, self.started_at);
         let opened = tenant.open_call(new, self.direction, Some(self.provider_id)).await?;
         let (id, begun) = match opened {
             Appended::New { conversation, .. } => (conversation.id, true),
@@ -312,13 +307,7 @@ pub async fn dial(
     if !tenant.lock(DIAL, contact.id.as_str(), DIAL_LOCK_SECONDS).await? {
         return Err(DialError::Busy);
     }
-    let new = NewConversation {
-        contact_id: contact.id.clone(),
-        phone: dial.to.clone(),
-        medium: Medium::Voice,
-        urgency: Urgency::Medium,
-        started_at: now(),
-    };
+    let new = NewConversation::usual(contact.id.clone(), dial.to.clone(), Medium::Voice, now());
     let conversation = match tenant.open_call(new, Direction::Outbound, None).await? {
         Appended::New { conversation, .. } => *conversation,
         Appended::Duplicate { .. } | Appended::Refused(_) => return Err(StoreError::Conflict.into()),

@@ -9,7 +9,7 @@ pub use writing::{Fate, Write, Written, write};
 
 use crate::texting::{Texting, organization};
 use domain::contact::Timeline;
-use domain::conversation::{Control, Conversation, Medium, NewConversation, Status, Urgency};
+use domain::conversation::{Control, Conversation, Medium, NewConversation, Status};
 use domain::event::{ControlEnd, Event, EventBody};
 use domain::ids::{ContactId, ConversationId, UserId};
 use domain::phone::PhoneNumber;
@@ -155,7 +155,8 @@ pub async fn join(tenant: &Tenant, texting: &Texting, join: Join) -> Result<(Con
         (Target::Conversation(id), _) => tenant.append(id, append).await?.ok_or(ControlError::Unknown)?,
         (Target::Phone(phone), _) => {
             let contact = tenant.contact_or_new(phone).await?;
-            tenant.append_sms(new_conversation(contact.id, phone.clone(), at), append).await?
+            let new = NewConversation::usual(contact.id, phone.clone(), Medium::Sms, at);
+            tenant.append_sms(new, append).await?
         }
     };
     let conversation = match appended {
@@ -302,8 +303,4 @@ fn in_control(conversation: &Conversation, agent: &UserId) -> Result<(), Refused
         Some(control) if control.agent_id == *agent => Ok(()),
         Some(_) => Err(Refused::NotInControl),
     }
-}
-
-fn new_conversation(contact_id: ContactId, phone: PhoneNumber, started_at: Timestamp) -> NewConversation {
-    NewConversation { contact_id, phone, medium: Medium::Sms, urgency: Urgency::Medium, started_at }
 }

@@ -1,6 +1,6 @@
 //! What a customer sent, recorded exactly once (B26).
 
-use domain::conversation::{Medium, NewConversation, Urgency};
+use domain::conversation::{Medium, NewConversation};
 use domain::event::{EventBody, Media, Speaker};
 use domain::phone::PhoneNumber;
 use domain::sms::{OptOut, opt_out_keyword};
@@ -37,13 +37,7 @@ pub async fn record_sms(tenant: &Tenant, sms: IncomingSms, at: Timestamp) -> Res
     if let (true, Some(opted_out)) = (changed, opted_out) {
         bodies.push(EventBody::OptOutChanged { opted_out });
     }
-    let new = NewConversation {
-        contact_id: contact.id,
-        phone: sms.from,
-        medium: Medium::Sms,
-        urgency: Urgency::Medium,
-        started_at: at,
-    };
+    let new = NewConversation::usual(contact.id, sms.from, Medium::Sms, at);
     tenant.append_sms(new, Append::new(bodies, at).once("twilio", sms.message_sid)).await
 }
 
@@ -72,12 +66,6 @@ pub async fn record_said(
         Some(key) => append.once("import", key),
         None => append,
     };
-    let new = NewConversation {
-        contact_id: contact.id,
-        phone: phone.clone(),
-        medium: Medium::Sms,
-        urgency: Urgency::Medium,
-        started_at: at,
-    };
+    let new = NewConversation::usual(contact.id, phone.clone(), Medium::Sms, at);
     tenant.append_sms(new, append).await
 }

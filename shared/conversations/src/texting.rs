@@ -10,7 +10,6 @@ use domain::organization::{Organization, TwilioAccount};
 use domain::phone::PhoneNumber;
 use domain::sms::MessageStatus::{Canceled, Failed};
 use providers::twilio::client::{OutgoingSms, SendError, TwilioClient};
-use std::borrow::Cow;
 use store::{Claim, Outgoing, StoreError, Tenant, now};
 
 /// Longer than Twilio may take to answer, so that a message that is being sent is not taken over.
@@ -199,6 +198,6 @@ async fn tenant_opted_out(tenant: &Tenant, message: &Outgoing) -> Result<Option<
 }
 
 /// The organization's record, which every organization has.
-pub async fn organization(tenant: &Tenant) -> Result<Cow<'static, Organization>, StoreError> {
-    tenant.organization().await?.map(Cow::Owned).ok_or_else(|| StoreError::corrupt("an organization without a record"))
+pub async fn organization(tenant: &Tenant) -> Result<Organization, StoreError> {
+    tenant.organization().await?.ok_or_else(|| StoreError::corrupt("an organization without a record"))
 }

@@ -160,6 +160,13 @@ pub struct NewConversation {
     pub started_at: Timestamp,
 }
 
+impl NewConversation {
+    /// A conversation of the usual urgency.
+    pub fn usual(contact_id: ContactId, phone: PhoneNumber, medium: Medium, started_at: Timestamp) -> Self {
+        Self { contact_id, phone, medium, urgency: Urgency::Medium, started_at }
+    }
+}
+
 impl Conversation {
     /// A conversation with no event yet.
     pub fn begin(

@@ -3,11 +3,13 @@
 //! A function's `main` is one call: [`http`], [`streaming`] or [`events`]. It builds its state once from an
 //! [`Environment`]; whatever is missing or wrong is reported together, before the first event.
 
+mod batch;
 mod clients;
 mod environment;
 mod logs;
 pub mod metrics;
 mod serve;
 
+pub use batch::BatchResponse;
 pub use environment::{ConfigError, Environment};
 pub use serve::{events, http, streaming};

@@ -17,14 +17,21 @@ pub struct Limit {
     pub seconds: i64,
 }
 
+impl Limit {
+    /// Seconds from `now`, in seconds too, until the window ends: at least one.
+    pub fn rest(&self, now: i64) -> u32 {
+        let window = self.seconds.max(1);
+        u32::try_from(window - now.rem_euclid(window)).unwrap_or(1)
+    }
+}
+
 impl Store {
     /// Counts one more; when the window is full, the seconds until the next one.
     pub async fn exceeded(&self, limit: &Limit, who: &str) -> Result<Option<u32>, StoreError> {
         if self.count(limit.what, who, limit.max, limit.seconds).await? {
             return Ok(None);
         }
-        let left = limit.seconds - now().seconds().rem_euclid(limit.seconds.max(1));
-        Ok(Some(u32::try_from(left).unwrap_or(1).max(1)))
+        Ok(Some(limit.rest(now().seconds())))
     }
 }
 

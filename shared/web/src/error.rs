@@ -225,6 +225,14 @@ impl ApiError {
         Self::with(Code::InvalidRequest, detail)
     }
 
+    /// Refuses what is one too many; `wait` is what is left of a full window.
+    pub fn unless_within(wait: Option<u32>, refusal: Code) -> Result<(), Self> {
+        match wait {
+            None => Ok(()),
+            Some(seconds) => Err(Self::from(refusal).retry_after(seconds)),
+        }
+    }
+
     /// The same, with the seconds to wait.
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
