@@ -64,6 +64,26 @@ async fn nothing_of_the_ai_follows_a_takeover_and_afterwards_it_knows_what_was_s
     assert!(order.map(place).is_sorted(), "{said:?}");
 }
 
+/// An answer that is in the log but not with Twilio when a person takes over is never sent.
+#[tokio::test]
+async fn an_answer_that_waits_to_be_sent_is_withdrawn_by_a_takeover() {
+    let cloud = Cloud::with_early_retries(60, &[]).await;
+    let tenant = cloud.tenant(BICI).await;
+    cloud.fault("twilio", json!({"kind": "rate_limit"})).await;
+    cloud.text(CUSTOMER, BICI_NUMBER, &sum(1)).await;
+    let (seq, _) = eventually("an answer in the log", || async {
+        let log = history(&tenant, CUSTOMER).await;
+        answers(&log).first().map(|(seq, text)| (*seq, text.to_string()))
+    })
+    .await;
+    cloud.human_control("join", json!({"phoneNumber": CUSTOMER}), CLEO).await;
+    cloud.no_faults("twilio").await;
+    cloud.settled().await;
+    let log = history(&tenant, CUSTOMER).await;
+    assert_eq!(reached(&log, seq), Some(MessageStatus::Canceled));
+    assert!(cloud.texts_to(CUSTOMER).await.is_empty());
+}
+
 /// A person who has the contact's call has the contact: the AI does not text beside them.
 #[tokio::test]
 async fn while_a_person_has_the_call_the_ai_sends_no_texts() {
