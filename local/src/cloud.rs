@@ -250,6 +250,8 @@ fn variables(urls: &Urls, stage: &str, environment: &Environment) -> BTreeMap<St
         ("WEBSOCKET_URL", websocket.clone()),
         // As long as a function may run: like a Lambda, it never learns that its client left.
         ("STREAM_LEASE_SECONDS", "840".to_owned()),
+        // A limit of production would stop whoever measures.
+        ("QUESTIONS_PER_MINUTE", "6000".to_owned()),
     ]
     .into_iter()
     .chain(stand_ins::variables(aws, environment))

@@ -162,9 +162,12 @@ fn create(db: &Database, table: &Table) -> Result<(), Error> {
     match db.describe_table(request) {
         Ok(response) => {
             let response = serde_json::to_value(&response).map_err(definition)?;
-            let existing = response.get("Table").map(shape);
-            if existing != Some(shape(&table.create)) {
+            let existing = response.get("Table").cloned().unwrap_or_default();
+            if shape(&existing) != shape(&table.create) {
                 return Err(Error::Outdated(table.name.clone()));
+            }
+            if table.streamed && existing.get("StreamSpecification").is_none() {
+                enable_stream(db, table)?;
             }
         }
         Err(dynoxide::DynoxideError::ResourceNotFoundException(_)) => {
@@ -174,6 +177,15 @@ fn create(db: &Database, table: &Table) -> Result<(), Error> {
         Err(error) => return Err(Error::Database("looked for a table", error)),
     }
     enable_ttl(db, table)
+}
+
+/// As CloudFormation does where a template gives a table of an earlier one a stream.
+fn enable_stream(db: &Database, table: &Table) -> Result<(), Error> {
+    let definition = |source| Error::Definition { table: table.name.clone(), source };
+    let specification = table.create.get("StreamSpecification");
+    let request = serde_json::json!({"TableName": table.name, "StreamSpecification": specification});
+    let request = serde_json::from_value(request).map_err(definition)?;
+    db.update_table(request).map(drop).map_err(|error| Error::Database("gave a table its stream", error))
 }
 
 fn enable_ttl(db: &Database, table: &Table) -> Result<(), Error> {
@@ -203,7 +215,6 @@ fn shape(table: &Value) -> Value {
     serde_json::json!({
         "keys": field(table, "KeySchema"),
         "indexes": indexes,
-        "streamed": table.get("StreamSpecification").is_some(),
     })
 }
 
@@ -262,6 +273,23 @@ mod tests {
         let key = serde_json::json!({"TableName": "CoreTable", "Key": {"pk": {"S": "a"}, "sk": {"S": "b"}}});
         let (_, answer) = post(&again.url, "GetItem", &key).await;
         assert_eq!(answer["Item"]["pk"]["S"], "a");
+    }
+
+    #[tokio::test]
+    async fn a_table_from_before_gets_the_stream_that_the_template_gives_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut before = tables();
+        for table in &mut before {
+            table.streamed = false;
+            table.create.as_object_mut().unwrap().remove("StreamSpecification");
+        }
+        start(folder.path(), &before).await.unwrap();
+        let dynamodb = start(folder.path(), &tables()).await.unwrap();
+        for table in tables() {
+            let (_, answer) = post(&dynamodb.url, "DescribeTable", &serde_json::json!({"TableName": table.name})).await;
+            let wanted = &table.create["StreamSpecification"];
+            assert!(wanted.is_object() && answer["Table"]["StreamSpecification"] == *wanted, "{answer}");
+        }
     }
 
     #[tokio::test]

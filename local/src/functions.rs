@@ -17,6 +17,9 @@ pub(crate) const FUNCTIONS: &[(&str, Main)] = &[
     ("fanout", fanout::main),
     ("human-control", human_control::main),
     ("replies", replies::main),
+    ("llm-stream", llm_stream::main),
+    ("chat-sessions", chat_sessions::main),
+    ("chat", chat::main),
 ];
 
 /// Runs the function until the local cloud is gone.

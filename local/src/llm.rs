@@ -36,7 +36,7 @@ pub(crate) const MODEL: &str = "local-notes-1";
 /// Milliseconds between two tokens, so that people see an answer come in.
 pub(crate) const PACE_MS: u64 = 15;
 
-/// How long an answer stops that is to stall.
+/// How long an answer stops that is to stall, where the fault does not say.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// What the stand-in can be told to do. Where it makes sense, `tokens` says after how many.
@@ -45,19 +45,27 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub(crate) enum Kind {
     /// Answers 500, or sends an error in the middle of the stream.
     Fail,
-    /// Answers 429.
+    /// Answers 429, to come back after `delay_ms` or a second.
     RateLimit,
-    /// Is silent for a minute, then goes on.
+    /// Answers 400: the conversation is too long.
+    TooLong,
+    /// Is silent for `delay_ms` or a minute, then goes on.
     Stall,
     /// Closes the connection after `tokens`, without an end.
     StopAfter,
+    /// Ends the stream after `tokens` as if all were well, but says neither why nor `[DONE]`.
+    EndAfter,
+    /// Ends the answer after `tokens` because of a filter.
+    Filter,
+    /// Does not count tokens.
+    Uncounted,
     /// Waits for `delay_ms` before it answers.
     Delay,
     /// Answers 200 and not one byte.
     Empty,
     /// Answers 200 and what is no JSON.
     Garbage,
-    /// Answers `text`.
+    /// Answers `text`, or `bytes` of words.
     Say,
     /// Waits for `token_delay_ms` between two tokens, instead of the pace of this run.
     Pace,

@@ -19,7 +19,13 @@ use crate::{files, seed};
 const SECRET_ID: &str = "Secrets";
 
 /// Members that stay empty unless the environment sets them.
-const EMPTY: &[&str] = &["JWT_SECRET_PREVIOUS", "TWILIO_AUTH_TOKEN_SECONDARY", "TWILIO_SHARED_KEYS"];
+const EMPTY: &[&str] = &[
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "JWT_SECRET_PREVIOUS",
+    "LLM_FALLBACK_API_KEY",
+    "TWILIO_AUTH_TOKEN_SECONDARY",
+    "TWILIO_SHARED_KEYS",
+];
 
 /// Why there are no secrets.
 #[derive(Debug, thiserror::Error)]

@@ -97,15 +97,16 @@ pub(crate) fn variables(aws: &str, environment: &Environment) -> Vec<(&'static s
     variables
 }
 
-/// Whether the user has connected a language model.
+/// Whether the user has connected a language model: the stand-in then stands aside. Beside a fallback alone it stays, and
+/// fails over to it on request.
 pub(crate) fn has_model(environment: &Environment) -> bool {
-    environment.get("LLM_BASE_URL").is_some()
+    ["LLM_BASE_URL", "BEDROCK_MODEL_ID"].into_iter().any(|name| environment.get(name).is_some())
 }
 
 /// Lines of the start-up banner: what to enter at the providers, and where to look meanwhile.
 pub(crate) fn banner(base: &str, public_base: &str, environment: &Environment) -> String {
     let replies = if has_model(environment) {
-        "AI replies come from LLM_BASE_URL."
+        "AI replies come from the language model of your environment."
     } else {
         "AI replies come from a stand-in that is no\nlanguage model: LLM_BASE_URL, LLM_MODEL and LLM_API_KEY connect one."
     };
@@ -132,7 +133,8 @@ mod tests {
             variables("http://aws", environment).into_iter().map(|(name, _)| name).collect()
         };
         assert!(names(&Environment::default()).contains(&"LLM_MODEL"));
-        let own = crate::environment::with(&[("LLM_BASE_URL", "http://localhost:11434/v1")]);
-        assert!(!names(&own).iter().any(|name| name.starts_with("LLM_")));
+        for own in [("LLM_BASE_URL", "http://localhost:11434/v1"), ("BEDROCK_MODEL_ID", "maker.model-v1:0")] {
+            assert!(!names(&crate::environment::with(&[own])).iter().any(|name| name.starts_with("LLM_")));
+        }
     }
 }

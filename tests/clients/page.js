@@ -36,15 +36,30 @@ async function open(baseUrl, email, password) {
       });
     }
   };
+  record();
+}
+
+/** Makes what scripts log come out as one JSON array per line. */
+function record() {
   const line = (...values) => process.stdout.write(`${JSON.stringify(values)}\n`);
   console.log = line;
   console.error = (...values) => line('error', ...values);
 }
 
+/** The text of a printed file, with what it prints in place of an address or a token replaced by the real one. */
+function printed(file, real = {}) {
+  return Object.entries(real).reduce((text, [example, value]) => {
+    const parts = text.split(example);
+    if (parts.length !== 2) {
+      throw new Error(`${file} is not as the seed prints it: ${example}`);
+    }
+    return parts.join(value);
+  }, fs.readFileSync(path.join(__dirname, file), 'utf8'));
+}
+
 /** Runs a script as a `<script>` of the page: its `const`s are seen by later scripts. */
-function run(file) {
-  const name = path.join(__dirname, file);
-  vm.runInThisContext(fs.readFileSync(name, 'utf8'), { filename: name });
+function run(file, real) {
+  vm.runInThisContext(printed(file, real), { filename: path.join(__dirname, file) });
 }
 
 /** Ends the program with what went wrong. */
@@ -53,4 +68,4 @@ function fail(error) {
   process.exitCode = 1;
 }
 
-module.exports = { open, run, fail };
+module.exports = { open, record, printed, run, fail };

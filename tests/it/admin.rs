@@ -4,6 +4,7 @@ mod contacts;
 mod invitations;
 mod organization;
 mod people;
+mod points;
 mod setup;
 mod voice_agent;
 

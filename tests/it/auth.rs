@@ -2,6 +2,7 @@
 
 mod codes;
 mod login;
+mod me;
 mod session;
 mod signup;
 mod tickets;

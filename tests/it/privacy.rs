@@ -1,5 +1,7 @@
 //! A day of everything, and then: what the logs hold, and what they must not.
 
+mod chats;
+
 use crate::support::backstage::{said, taken_over_by};
 use crate::support::cloud::{
     ADA, AURORA, AURORA_NUMBER, BEN, BICI_NUMBER, CLEO, Cloud, DAN, LIVE, PASSWORD, SHARED_PHONE, UMA,
@@ -74,7 +76,8 @@ async fn messages(cloud: &Cloud, secrets: &mut Secrets) {
 /// The AI answers, providers fail in every way there is, and a person takes over, writes and hands back.
 async fn replies(cloud: &Cloud, secrets: &mut Secrets) {
     const CUSTOMER: &str = "+14155550994";
-    for kind in ["fail", "rate_limit", "garbage", "empty", "stop_after"] {
+    // No more than the three attempts of a job get over, each with one repetition.
+    for kind in ["fail", "garbage", "empty", "stop_after"] {
         cloud.fault("llm", json!({"kind": kind, "times": 1, "contains": "Who tunes"})).await;
     }
     for kind in ["fail", "drop_response", "rate_limit"] {

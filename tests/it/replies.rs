@@ -4,6 +4,7 @@
 mod answering;
 mod chaos;
 mod failing;
+mod failover;
 mod killed;
 mod opting_out;
 mod taking_over;

@@ -3,6 +3,7 @@
 mod answers;
 mod conversation;
 mod listing;
+mod usage;
 
 use crate::support::cloud::Cloud;
 use reqwest::StatusCode;

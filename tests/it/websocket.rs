@@ -191,7 +191,8 @@ async fn frames_that_nobody_knows_are_answered_and_the_connection_stays() {
     let mut socket = cloud.socket(ADA).await;
     for frame in [
         json!({"action": "shout"}),
-        json!({"message": "hi"}),
+        json!({"action": "shout", "message": "hi"}),
+        json!({"message": ["hi"]}),
         json!({"action": "subscribe"}),
         json!({"action": "subscribe", "conversation_id": LIVE, "inbox": true}),
         json!({"action": "subscribe", "conversation_id": "a#b"}),

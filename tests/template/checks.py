@@ -21,7 +21,14 @@ MANAGED_POLICIES = {
     "service-role/AmazonAPIGatewayPushToCloudWatchLogs": "lets API Gateway write access logs",
 }
 # Action that may have Resource '*': reason. Each must carry a Condition.
-ANY_RESOURCE = {"ses:SendEmail": "identities of the sandbox include the recipient; the Condition pins the sender"}
+ANY_RESOURCE = {
+    "ses:SendEmail": "identities of the sandbox include the recipient; the Condition pins the sender",
+    "bedrock:InvokeModelWithResponseStream": "an inference profile chooses the region; the Condition pins the profile",
+}
+# What asks Amazon Bedrock: the variable that names its model, the right, and the condition that both hang on.
+BEDROCK = ("BEDROCK_MODEL_ID", "bedrock:InvokeModelWithResponseStream", "HasBedrock")
+# Functions that are told of it and ask no model.
+ASKS_NO_MODEL = {"websocket": "refuses questions while there is none, and hands them on"}
 # Action that may have a wildcard inside an ARN: how the ARN must end.
 PART_OF_ARN = {"execute-api:ManageConnections": "/*/@connections/*"}
 WRITES = re.compile(r"dynamodb:(Put|Update|Delete|BatchWrite|TransactWrite|PartiQL)")
@@ -29,14 +36,30 @@ READ_ONLY_ON_CORE = {"fanout": "a writer on the stream it reads feeds itself for
 # Functions that append to the log, and what the one transaction of `store::append` may hold: a lease goes with its control.
 APPENDERS = ["admin", "human-control", "replies", "webhooks"]
 APPEND = {"CoreTable": ["GetItem", "PutItem", "Query", "UpdateItem", "DeleteItem"], "EphemeralTable": ["PutItem"]}
+# Who posts to connections forgets those that are gone: `store::connections`.
+FORGET = {"EphemeralTable": ["Query", "DeleteItem", "BatchWriteItem"]}
 WITHOUT_RIGHTS = {"console": "serves embedded pages to anybody"}
-RESERVED = {"live-stream": "open streams must not starve the rest", "webhooks": "must always find room"}
-SCHEDULED = {"replies": "nobody else ends abandoned takeovers and sends messages whose sender died"}
+# Functions that ask the model or end exchanges, and what the transactions of `store::exchanges` need on which table.
+ASK = {"CoreTable": ["GetItem", "PutItem", "UpdateItem"], "EphemeralTable": ["GetItem", "PutItem", "DeleteItem"]}
+END = {"CoreTable": ["GetItem", "PutItem", "UpdateItem"], "EphemeralTable": ["PutItem", "UpdateItem"]}
+EXCHANGES = {"llm-stream": [ASK, END], "websocket": [ASK], "chat": [END], "replies": [END]}
+RESERVED = {
+    "live-stream": "open streams must not starve the rest",
+    "webhooks": "must always find room",
+    "llm-stream": "answers must not starve the rest",
+}
+SCHEDULED = {"replies": "nobody else ends abandoned takeovers and answers, and sends messages whose sender died"}
+# Functions with a queue that need not know which attempt is the last.
+SWEPT = {"chat": "the sweep ends an exchange that nobody answers"}
+# Pipe: the name in shared/store/src/keys.rs of the attribute that marks what it takes, and groups it.
+MARKS = {"ReplyPipe": "FOLLOW_UP", "ChatPipe": "ASKED"}
 # What the role of a pipe from a table's stream to a queue may do, and on what.
 PIPE_READS = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
 PIPE_WRITES = {"sqs:SendMessage"}
-# Lambda's advice: a message stays hidden for six times as long as its function may run.
+# Lambda's advice: a message stays hidden for six times as long as its function may run. Once is enough where the function
+# claims what it does: what a dead one held is to come again soon.
 VISIBILITY_FACTOR = 6
+CLAIMING = {"chat"}
 # More readers of one DynamoDB stream are throttled.
 STREAM_READERS = 2
 # A buffered REST or WebSocket integration is cut after this.
@@ -50,13 +73,19 @@ METRICS = {
         "ConnectCount", "MessageCount", "ClientError", "IntegrationError", "ExecutionError", "IntegrationLatency",
     },
 }  # fmt: skip
+# Namespace and dimension of what our own code measures: `runtime::metrics`.
+OWN_METRICS = ("Switchboard", "Function")
 ALARMS = {
     ("Errors", "WebhooksFunction"),
     ("Throttles", "WebhooksFunction"),
     ("IteratorAge", "FanoutFunction"),
     ("ApproximateNumberOfMessagesVisible", "FanoutDeadLetters"),
+    ("Errors", "LlmStreamFunction"),
+    ("Throttles", "LlmStreamFunction"),
     ("ApproximateNumberOfMessagesVisible", "ReplyDeadLetters"),
+    ("ApproximateNumberOfMessagesVisible", "ChatDeadLetters"),
     ("ApproximateAgeOfOldestMessage", "ReplyQueue"),
+    ("ApproximateAgeOfOldestMessage", "ChatQueue"),
     ("5XXError", "AWS::StackName"),
 }
 
@@ -152,7 +181,7 @@ def _own_events(project: Project, kind: str):
 
 def queues(project: Project) -> list[str]:
     """A queue that a function takes jobs from gives each job again until it is a dead letter, and never while it is being
-    done; jobs of one conversation stay in order; the function knows which attempt is the last."""
+    done; jobs of one conversation stay in order; the function knows which attempt is the last, or need not."""
     problems = []
     all_queues = project.resources("AWS::SQS::Queue")
     shared = project.template["Globals"]["Function"]
@@ -163,7 +192,8 @@ def queues(project: Project) -> list[str]:
         if not properties.get("FifoQueue"):
             problems.append(f"{queue} keeps no order")
         visibility = properties.get("VisibilityTimeout", 30)
-        if visibility < VISIBILITY_FACTOR * timeout:
+        factor = 1 if project.functions()[name] in CLAIMING else VISIBILITY_FACTOR
+        if visibility < factor * timeout:
             problems.append(f"{queue} hides a job for {visibility} s, but {name} may run {timeout} s")
         if "ReportBatchItemFailures" not in event.get("FunctionResponseTypes", []):
             problems.append(f"{name} cannot give back a single job of {queue}")
@@ -180,7 +210,7 @@ def queues(project: Project) -> list[str]:
         if target.get("MessageRetentionPeriod", 0) <= properties.get("MessageRetentionPeriod", 345600):
             problems.append(f"{letters} forgets as early as {queue}")
         told = function.get("Environment", {}).get("Variables", {}).get("REPLY_ATTEMPTS")
-        if told != str(redrive.get("maxReceiveCount")):
+        if (told is not None or project.functions()[name] not in SWEPT) and told != str(redrive.get("maxReceiveCount")):
             problems.append(f"{queue} gives up after {redrive.get('maxReceiveCount')} attempts, {name} is told {told}")
     return problems + [
         f"{name} is readable to whoever has the disk"
@@ -193,11 +223,11 @@ def pipes(project: Project) -> list[str]:
     """A pipe takes from a table's stream what the code marks, groups it by conversation, finds repeats by the record's
     id, goes on after a failure, and its role may do that and nothing more."""
     problems = []
-    mark = re.search(r'pub const FOLLOW_UP: &str = "(\w+)";', project.rust)
-    found = project.resources("AWS::Pipes::Pipe")
-    if found and not mark:
-        return ["shared/store/src/keys.rs has no FOLLOW_UP"]
-    for name, pipe in found.items():
+    for name, pipe in project.resources("AWS::Pipes::Pipe").items():
+        mark = re.search(rf'pub const {MARKS.get(name)}: &str = "(\w+)";', project.rust)
+        if not mark:
+            problems.append(f"{name}: shared/store/src/keys.rs has no {MARKS.get(name, 'mark for it')}")
+            continue
         properties = pipe["Properties"]
         source, target = properties["Source"], properties["Target"]
         parameters = properties.get("SourceParameters", {})
@@ -317,13 +347,21 @@ def layout(project: Project) -> list[str]:
 # --- Rights ------------------------------------------------------------------------------------------------------------
 
 
-def _statements(project: Project):
-    """Each statement of each role that allows something: name of the role and the statement."""
+def _all_statements(project: Project):
+    """Each statement of each role that allows something: name of the role, its condition or "", and the statement."""
     for name, role in project.translated("AWS::IAM::Role").items():
         for policy in role["Properties"].get("Policies", []):
-            for statement in as_list(policy["PolicyDocument"]["Statement"]):
-                if statement["Effect"] == "Allow":
-                    yield name, statement
+            for it in as_list(policy["PolicyDocument"]["Statement"]):
+                condition, *branches = it.get("Fn::If", ["", it])
+                for statement in branches:
+                    if statement.get("Effect") == "Allow":
+                        yield name, condition, statement
+
+
+def _statements(project: Project):
+    """Each statement of each role that allows something, on whatever condition: name of the role and the statement."""
+    for name, _, statement in _all_statements(project):
+        yield name, statement
 
 
 def least_privilege(project: Project) -> list[str]:
@@ -365,17 +403,65 @@ def core_readers(project: Project) -> list[str]:
     ]
 
 
-def appenders(project: Project) -> list[str]:
-    """The functions listed above may do all that an append can need: DynamoDB refuses a transaction as a whole."""
-    has = {(name, table, action) for name, it in _statements(project) for table in APPEND
-           if f'["{table}", "Arn"]' in text(it["Resource"]) for action in as_list(it["Action"])}  # fmt: skip
+def _missing(project: Project, binary: str, needed: dict[str, list[str]], what: str) -> list[str]:
+    """Actions, by table, that a function needs and may not. DynamoDB refuses a transaction as a whole."""
+    role = f"{pascal(binary)}FunctionRole"
+    has = {(table, action) for name, it in _statements(project) for table in needed
+           if name == role and f'["{table}", "Arn"]' in text(it["Resource"]) for action in as_list(it["Action"])}  # fmt: skip
     return [
-        f"{pascal(binary)}Function may not dynamodb:{action} on {table}, which an append can need"
-        for binary in APPENDERS
-        for table, actions in APPEND.items()
+        f"{pascal(binary)}Function may not dynamodb:{action} on {table}, which {what} can need"
+        for table, actions in needed.items()
         for action in actions
-        if (f"{pascal(binary)}FunctionRole", table, f"dynamodb:{action}") not in has
+        if (table, f"dynamodb:{action}") not in has
     ]
+
+
+def appenders(project: Project) -> list[str]:
+    """The functions listed above may do all that an append can need."""
+    return [problem for binary in APPENDERS for problem in _missing(project, binary, APPEND, "an append")]
+
+
+def pushers(project: Project) -> list[str]:
+    """A function that may post to connections may also forget one that is gone."""
+    may = {name for name, it in _statements(project) if "execute-api:ManageConnections" in as_list(it["Action"])}
+    return [
+        problem
+        for logical_id, binary in project.functions().items()
+        if f"{logical_id}Role" in may
+        for problem in _missing(project, binary, FORGET, "forgetting a connection")
+    ]
+
+
+def exchanges(project: Project) -> list[str]:
+    """The functions listed above may do all that asking the model, or ending an answer, can need."""
+    return [
+        problem
+        for binary, transactions in EXCHANGES.items()
+        for needed in transactions
+        for problem in _missing(project, binary, needed, "asking" if needed is ASK else "ending an answer")
+    ]
+
+
+def bedrock(project: Project) -> list[str]:
+    """Functions that are told of Bedrock's model may call it, and nobody may while there is none."""
+    variable, right, wanted = BEDROCK
+    problems, may = [], set()
+    for name, condition, statement in _all_statements(project):
+        if right in as_list(statement["Action"]):
+            may.add(name.removesuffix("Role"))
+            if condition != wanted:
+                problems.append(f"{name} may {right} without {wanted}")
+            if "BedrockModelId" not in text(statement):
+                problems.append(f"{name} may {right} with any model")
+    told = {
+        name
+        for name, it in project.translated("AWS::Lambda::Function").items()
+        if variable in it["Properties"].get("Environment", {}).get("Variables", {})
+    }
+    silent = {f"{pascal(binary)}Function" for binary in ASKS_NO_MODEL}
+    problems += [f"{name} is told of {variable}, but may not {right}" for name in sorted(told - may - silent)]
+    problems += [f"{name} may {right}, but asks no model" for name in sorted(may & silent)]
+    return problems + [f"{name} may {right}, but is not told of {variable}" for name in sorted(may - told)]
 
 
 def without_rights(project: Project) -> list[str]:
@@ -492,7 +578,12 @@ def dashboard(project: Project) -> list[str]:
         for metric in (metric for widget in widgets for metric in widget["properties"]["metrics"]):
             namespace, name, *rest = [part for part in metric if isinstance(part, str)]
             dimensions = dict(zip(rest[::2], map(_resolved, rest[1::2]), strict=True))
-            if problem := _metric_problem(cfn, namespace, name, dimensions):
+            if namespace == OWN_METRICS[0]:
+                if f'"{name}"' not in project.rust:
+                    problems.append(f"no code measures {name}")
+                if list(dimensions) != [OWN_METRICS[1]] or dimensions[OWN_METRICS[1]] not in project.functions().values():
+                    problems.append(f"{name}: {text(dimensions)} is no function")
+            elif problem := _metric_problem(cfn, namespace, name, dimensions):
                 problems.append(problem)
             elif name == "Errors":
                 errors.add(_target(dimensions))
@@ -583,6 +674,9 @@ ALL = [
     least_privilege,
     core_readers,
     appenders,
+    exchanges,
+    pushers,
+    bedrock,
     without_rights,
     reserved_concurrency,
     log_retention,

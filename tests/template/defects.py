@@ -239,6 +239,12 @@ ALL = [
         "gives up after 5 attempts, RepliesFunction is told 3",
     ),
     Defect(
+        "a question that is given again while it is being answered",
+        checks.queues,
+        lambda p: resource(p, "ChatQueue").update(VisibilityTimeout=360),
+        "ChatQueue hides a job for 360 s, but ChatFunction may run 900 s",
+    ),
+    Defect(
         "a queue in the clear",
         checks.queues,
         lambda p: queue(p).pop("SqsManagedSseEnabled"),
@@ -249,6 +255,18 @@ ALL = [
         checks.pipes,
         lambda p: pipe_filter(p).update(Pattern=pipe_filter(p)["Pattern"].replace("follow_up", "followup")),
         "ReplyPipe looks for followup, the store marks follow_up",
+    ),
+    Defect(
+        "a pipe whose mark nobody knows",
+        checks.pipes,
+        lambda p: p.template["Resources"].update(AuditPipe=p.template["Resources"]["ReplyPipe"]),
+        "AuditPipe: shared/store/src/keys.rs has no mark for it",
+    ),
+    Defect(
+        "a pipe that looks for the mark of another",
+        checks.pipes,
+        lambda p: resource(p, "ChatPipe")["SourceParameters"]["FilterCriteria"].update(Filters=[pipe_filter(p)]),
+        "ChatPipe looks for follow_up, the store marks asked",
     ),
     Defect(
         "a pipe for changes too",
@@ -432,6 +450,56 @@ ALL = [
         lambda p: statements(p, "Replies")[0]["Action"].remove("dynamodb:DeleteItem"),
         "RepliesFunction may not dynamodb:DeleteItem on CoreTable",
     ),
+    Defect(
+        "a socket that may not set points aside",
+        checks.exchanges,
+        lambda p: [
+            it.update(Action="dynamodb:GetItem")
+            for it in statements(p, "Websocket")
+            if it["Action"] == "dynamodb:UpdateItem"
+        ],
+        "WebsocketFunction may not dynamodb:UpdateItem on CoreTable, which asking can need",
+    ),
+    Defect(
+        "a maker that may not end its answer",
+        checks.exchanges,
+        lambda p: statements(p, "Chat")[0]["Action"].remove("dynamodb:PutItem"),
+        "ChatFunction may not dynamodb:PutItem on CoreTable, which ending an answer can need",
+    ),
+    Defect(
+        "a right to call Bedrock without a model there",
+        checks.bedrock,
+        lambda p: statements(p, "Replies").append(statements(p, "Replies").pop()["Fn::If"][1]),
+        "RepliesFunctionRole may bedrock:InvokeModelWithResponseStream without HasBedrock",
+    ),
+    Defect(
+        "a right to call any model of Bedrock",
+        checks.bedrock,
+        lambda p: statements(p, "Replies")[-1]["Fn::If"][1].pop("Condition"),
+        "RepliesFunctionRole may bedrock:InvokeModelWithResponseStream with any model",
+    ),
+    Defect(
+        "a function with a model of Bedrock that it may not call",
+        checks.bedrock,
+        lambda p: function(p, "Auth").setdefault("Environment", {})["Variables"].update(BEDROCK_MODEL_ID="m"),
+        "AuthFunction is told of BEDROCK_MODEL_ID, but may not",
+    ),
+    Defect(
+        "a function that may call Bedrock but has no model",
+        checks.bedrock,
+        lambda p: function(p, "Replies")["Environment"]["Variables"].pop("BEDROCK_MODEL_ID"),
+        "RepliesFunction may bedrock:InvokeModelWithResponseStream, but is not told",
+    ),
+    Defect(
+        "connections that cannot be forgotten",
+        checks.pushers,
+        lambda p: [
+            it["Action"].remove("dynamodb:BatchWriteItem")
+            for it in statements(p, "Chat")
+            if "dynamodb:BatchWriteItem" in it.get("Action", [])
+        ],
+        "ChatFunction may not dynamodb:BatchWriteItem on EphemeralTable, which forgetting a connection can need",
+    ),
     Defect("a console with rights", checks.without_rights, add_console, "ConsoleFunctionRole has rights"),
     Defect(
         "viewers without a limit",
@@ -444,6 +512,12 @@ ALL = [
         checks.reserved_concurrency,
         lambda p: function(p, "Webhooks").pop("ReservedConcurrentExecutions"),
         "WebhooksFunction has no",
+    ),
+    Defect(
+        "answers without a limit",
+        checks.reserved_concurrency,
+        lambda p: function(p, "LlmStream").pop("ReservedConcurrentExecutions"),
+        "LlmStreamFunction has no",
     ),
     Defect(
         "a log for ever",
@@ -510,6 +584,18 @@ ALL = [
         checks.dashboard,
         lambda p: replace_widgets(p, '"IteratorAge"', '"IteratorAges"'),
         "IteratorAges by FunctionName is no known metric",
+    ),
+    Defect(
+        "a dashboard of a metric that nobody measures",
+        checks.dashboard,
+        lambda p: replace_widgets(p, '"FirstTokenTime"', '"FirstTokenDelay"'),
+        "no code measures FirstTokenDelay",
+    ),
+    Defect(
+        "a dashboard of a function's metric under another name",
+        checks.dashboard,
+        lambda p: replace_widgets(p, '"Function","llm-stream"', '"Function","LlmStream"'),
+        "is no function",
     ),
     Defect(
         "a dashboard without a function",

@@ -6,6 +6,7 @@
 //! | `GET`, `PATCH /api/admin/organization` | [`organization`] | `org:admin` |
 //! | `GET`, `POST /api/admin/phone-numbers`, `DELETE /api/admin/phone-numbers/{number}` | [`phone_numbers`] | `org:admin` |
 //! | `GET /api/admin/users`, `PATCH /api/admin/users/{user_id}` | [`users`] | `org:admin` |
+//! | `POST /api/admin/users/{user_id}/points` | [`points`] | `org:admin` |
 //! | `GET`, `POST /api/admin/invitations`, `DELETE /api/admin/invitations/{invitation_id}` | [`invitations`] | `org:admin` |
 //! | `GET /api/admin/contacts`, `GET /api/admin/contacts/{contact_id}` | [`contacts`] | `conversations:read` |
 //! | `POST /api/admin/contacts`, `PATCH /api/admin/contacts/{contact_id}` | [`contacts`] | `conversations:manage` |
@@ -16,11 +17,13 @@
 //! To add a route: a handler in the file of its noun that takes [`caller::Admin`], a line in [`router`], the route in
 //! `template.yaml`, a sample under `events/admin/`, its cases in `tests/it/admin.rs`.
 
+mod ai;
 mod caller;
 mod contacts;
 mod invitations;
 mod organization;
 mod phone_numbers;
+mod points;
 mod setup;
 mod users;
 mod voice_agent;
@@ -79,6 +82,7 @@ pub fn router(state: State) -> Router {
         .route("/api/admin/phone-numbers/{number}", delete(phone_numbers::remove))
         .route("/api/admin/users", get(users::list))
         .route("/api/admin/users/{user_id}", patch(users::update))
+        .route("/api/admin/users/{user_id}/points", post(points::grant))
         .route("/api/admin/contacts", get(contacts::list).post(contacts::add))
         .route("/api/admin/contacts/{contact_id}", get(contacts::get).patch(contacts::update))
         .route("/api/admin/invitations", get(invitations::list).post(invitations::add))

@@ -1,6 +1,7 @@
 //! The organization's settings.
 
 use crate::State;
+use crate::ai::{AiRequest, AiView};
 use crate::caller::Admin;
 use crate::voice_agent::{self, VoiceAgentRequest, VoiceAgentView};
 use axum::Json;
@@ -10,9 +11,9 @@ use domain::organization::{Organization, TwilioAccount};
 use domain::phone::{PhoneNumber, Region};
 use domain::secret::Secret;
 use domain::time::Zone;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use store::Tenant;
-use web::extract::{Body, short_text};
+use web::extract::{Body, given, short_text};
 use web::{ApiError, Code};
 
 const MAX_NAME: usize = 200;
@@ -33,6 +34,7 @@ pub(crate) struct OrganizationView {
     elevenlabs: Option<VoiceAgentView>,
     /// What the AI is told beside the conversation.
     instructions: Option<String>,
+    ai: AiView,
     created_at: String,
 }
 
@@ -64,6 +66,7 @@ pub(crate) struct UpdateOrganizationRequest {
     elevenlabs: Option<Option<VoiceAgentRequest>>,
     #[serde(deserialize_with = "given")]
     instructions: Option<Option<String>>,
+    ai: Option<AiRequest>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,11 +108,6 @@ pub(crate) fn name(text: &str) -> Result<String, ApiError> {
     if name.is_empty() { Err(ApiError::invalid("name is empty")) } else { Ok(name) }
 }
 
-/// Tells `null` from a field that is left out.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 impl UpdateOrganizationRequest {
     fn apply(self, organization: Organization) -> Result<Organization, ApiError> {
         let twilio = match self.twilio {
@@ -133,6 +131,10 @@ impl UpdateOrganizationRequest {
             twilio,
             elevenlabs,
             instructions,
+            ai: match self.ai {
+                None => organization.ai,
+                Some(request) => request.apply(organization.ai)?,
+            },
             ..organization
         })
     }
@@ -176,6 +178,7 @@ impl From<Organization> for OrganizationView {
             twilio: organization.twilio.map(view),
             elevenlabs: organization.elevenlabs.map(VoiceAgentView::from),
             instructions: organization.instructions,
+            ai: organization.ai.into(),
             created_at: organization.created_at.iso(),
         }
     }
@@ -201,6 +204,7 @@ mod tests {
             twilio: Some(TwilioAccount { account_sid: SID.to_owned(), auth_token: Secret::new("kept-secret") }),
             elevenlabs: None,
             instructions: None,
+            ai: domain::points::AiSettings::default(),
         }
     }
 

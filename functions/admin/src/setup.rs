@@ -168,6 +168,7 @@ impl NewOrganization {
             twilio: None,
             elevenlabs: None,
             instructions: None,
+            ai: domain::points::AiSettings::default(),
         })
     }
 }
@@ -187,6 +188,7 @@ impl NewAdmin {
             active: true,
             created_at: organization.created_at,
             tokens_valid_after: 0,
+            profile: domain::user::Profile::new(),
         })
     }
 }

@@ -164,6 +164,7 @@ mod tests {
             active: true,
             created_at: Timestamp::from_millis(0),
             tokens_valid_after: 7,
+            profile: domain::user::Profile::new(),
         }
     }
 

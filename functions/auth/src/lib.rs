@@ -7,7 +7,7 @@
 //! | `POST /login` | [`login`] | A16, U14 |
 //! | `POST /auth/accept-invitation` | [`invitation`] | U4 |
 //! | `POST /logout`, `POST /auth/logout` | [`logout`] | A17 |
-//! | `GET /api/me` | [`me`] | U2 |
+//! | `GET /api/me`, `PATCH /api/me` | [`me`] | U2, E15 |
 //! | `POST /api/stream/ticket` | [`ticket`] | U5 |
 //!
 //! What they share: [`credentials`] checks a password, [`codes`] mails and checks six digits, [`session`] issues the
@@ -106,7 +106,7 @@ pub fn router(state: State) -> Router {
         .route("/login", post(login::login))
         .route("/logout", post(logout::logout))
         .route("/auth/logout", post(logout::logout))
-        .route("/api/me", get(me::me))
+        .route("/api/me", get(me::me).patch(me::update))
         .route("/api/stream/ticket", post(ticket::issue))
         .with_state(state)
 }

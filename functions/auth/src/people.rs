@@ -19,6 +19,15 @@ pub(crate) struct Names {
     last_name: Option<String>,
 }
 
+impl Names {
+    /// Both, where they are given.
+    pub(crate) fn checked(&self) -> Result<(Option<String>, Option<String>), ApiError> {
+        let name =
+            |field, text: &Option<String>| text.as_deref().map(|text| short_text(field, text, MAX_NAME)).transpose();
+        Ok((name("first_name", &self.first_name)?, name("last_name", &self.last_name)?))
+    }
+}
+
 /// A new, active person.
 pub(crate) fn new_user(
     organization_id: OrganizationId,
@@ -27,17 +36,18 @@ pub(crate) fn new_user(
     names: &Names,
     created_at: Timestamp,
 ) -> Result<User, ApiError> {
-    let name = |field, text: &Option<String>| short_text(field, text.as_deref().unwrap_or_default(), MAX_NAME);
+    let (first_name, last_name) = names.checked()?;
     Ok(User {
         id: UserId::parse(&random::new_id()).map_err(|_| Code::Internal)?,
         organization_id,
         email,
         role,
-        first_name: name("first_name", &names.first_name)?,
-        last_name: name("last_name", &names.last_name)?,
+        first_name: first_name.unwrap_or_default(),
+        last_name: last_name.unwrap_or_default(),
         email_verified: false,
         active: true,
         created_at,
         tokens_valid_after: 0,
+        profile: domain::user::Profile::new(),
     })
 }

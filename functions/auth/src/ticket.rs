@@ -4,7 +4,7 @@ use crate::State;
 use axum::Json;
 use axum::extract::State as Shared;
 use bytes::Bytes;
-use domain::ids::{ContactId, ConversationId};
+use domain::ids::{ChatId, ContactId, ConversationId};
 use identity::ticket;
 use serde::{Deserialize, Serialize};
 use store::{Ticket, now};
@@ -75,6 +75,9 @@ fn is_stream(path: &str) -> bool {
     path == WEBSOCKET
         || of("/api/conversation/", "/stream").is_some_and(|id| ConversationId::parse(id).is_ok())
         || of("/api/stream/conversation/", "").is_some_and(|id| ContactId::parse(id).is_ok())
+        || path == "/api/stream/stream-simple"
+        || of("/api/stream/interactions/", "").is_some_and(|id| ChatId::parse(id).is_ok())
+        || of("/api/chat/", "/stream").is_some_and(|id| ChatId::parse(id).is_ok())
 }
 
 #[cfg(test)]

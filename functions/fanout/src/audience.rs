@@ -4,7 +4,7 @@ use crate::batch::Group;
 use crate::desk::{Mark, Sent};
 use crate::{State, Tally};
 use conversations::delivery::{self, Delivery};
-use conversations::frames;
+use conversations::{connections, frames};
 use domain::access::{Sight, may_view, sight};
 use domain::event::Event;
 use domain::ids::ConnectionId;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use store::{StoreError, Subscription, SubscriptionState, Tenant, Thread, Topic, now};
 
 /// Connections posted to at once, per conversation: enough to use API Gateway's rate from one function (L10).
-const PARALLEL_CONNECTIONS: usize = 200;
+pub(crate) const PARALLEL_CONNECTIONS: usize = 200;
 
 /// How much the stream's clock, which counts seconds, may be behind ours.
 const CLOCKS: i64 = 2000;
@@ -39,7 +39,7 @@ pub(crate) async fn tell(state: &State, group: &Group) -> Tally {
     }
 }
 
-fn failed(error: &StoreError) -> Tally {
+pub(crate) fn failed(error: &StoreError) -> Tally {
     tracing::error!(error = error as &dyn std::error::Error, "events could not be told");
     Tally { failed: true, ..Tally::default() }
 }
@@ -80,6 +80,20 @@ async fn tell_connection(
         }
     }
     total
+}
+
+/// Posts one frame to whoever reads.
+pub(crate) async fn post(state: &State, reader: &Subscription, frame: &[u8]) -> Result<Tally, StoreError> {
+    match delivery::tell(&state.store, &state.push, reader, frame).await? {
+        Delivery::Sent => Ok(Tally { posts: 1, ..Tally::default() }),
+        Delivery::Gone | Delivery::TooSlow => {
+            state.desk.forget(&reader.connection_id);
+            Ok(Tally { gone: 1, ..Tally::default() })
+        }
+        // Too young to tell: not remembered as sent, so the next event brings this one too.
+        Delivery::NotYet => Ok(Tally::default()),
+        Delivery::Failed => Ok(Tally { failed: true, ..Tally::default() }),
+    }
 }
 
 /// One subscription being served.
@@ -202,29 +216,14 @@ impl Reader<'_> {
     }
 
     async fn post(&self, frame: &[u8]) -> Result<Tally, StoreError> {
-        let Subscription { connection_id, connected_at, .. } = self.subscription;
-        match delivery::post(&self.state.push, connection_id, *connected_at, frame).await {
-            Delivery::Sent => Ok(Tally { posts: 1, ..Tally::default() }),
-            Delivery::Gone => {
-                self.state.store.remove_connection(connection_id).await?;
-                self.state.desk.forget(connection_id);
-                Ok(Tally { gone: 1, ..Tally::default() })
-            }
-            // One slow client must not hold up the stream: it is closed, comes back, and resumes by number.
-            Delivery::TooSlow => self.drop_connection().await,
-            // Too young to tell: not remembered as sent, so the next event brings this one too.
-            Delivery::NotYet => Ok(Tally::default()),
-            Delivery::Failed => Ok(Tally { failed: true, ..Tally::default() }),
-        }
+        post(self.state, self.subscription, frame).await
     }
 
     async fn drop_connection(&self) -> Result<Tally, StoreError> {
+        let State { store, push, desk } = self.state;
         let id = &self.subscription.connection_id;
-        if let Err(error) = self.state.push.close(id).await {
-            tracing::debug!(%error, "a connection could not be closed");
-        }
-        self.state.store.remove_connection(id).await?;
-        self.state.desk.forget(id);
+        connections::end(store, push, id).await?;
+        desk.forget(id);
         Ok(Tally { gone: 1, ..Tally::default() })
     }
 

@@ -1,19 +1,23 @@
 //! A batch of stream records, read once into what the fan-out needs: borrowed texts, no generic JSON (perf.md 4).
 
+use crate::news::{self, Item, News};
 use domain::event::Event;
 use domain::ids::ConnectionId;
 use lambda_runtime::Error;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use store::item::event_from_body;
-use store::keys::{EVENT_PREFIX, HELLO};
+use store::keys::{EVENT_PREFIX, EXCHANGE_PREFIX, HELLO};
 
 /// What a batch asks for.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     /// New events, by conversation.
     pub(crate) groups: Vec<Group>,
+    /// What was asked and answered, by chat.
+    pub(crate) chats: Vec<News>,
     /// New connections.
     pub(crate) greetings: Vec<Greeting>,
     /// When the oldest record was written.
@@ -60,6 +64,8 @@ struct Change<'a> {
     keys: Keys<'a>,
     #[serde(borrow, rename = "NewImage")]
     new_image: Option<Image<'a>>,
+    #[serde(borrow, rename = "OldImage")]
+    old_image: Option<Image<'a>>,
     #[serde(borrow, rename = "SequenceNumber")]
     sequence_number: Cow<'a, str>,
 }
@@ -76,6 +82,10 @@ struct Image<'a> {
     body: Option<Text<'a>>,
     #[serde(borrow)]
     connection_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    question: Option<Text<'a>>,
+    #[serde(borrow)]
+    outcome: Option<Text<'a>>,
 }
 
 /// An attribute; `None` when it is no text, so that a foreign record spoils only itself.
@@ -85,19 +95,34 @@ struct Text<'a> {
     text: Option<Cow<'a, str>>,
 }
 
-/// Reads a batch. Records that are not new events or connections are passed over: the filter of the event source keeps
-/// them away, but a filter is no guarantee.
+/// Reads a batch. Records that are not new events, exchanges or connections, nor the end of an exchange, are passed over:
+/// the filter of the event source keeps them away, but a filter is no guarantee.
 pub(crate) fn read(json: &str) -> Result<Work, Error> {
     let batch: Batch<'_> = serde_json::from_str(json)?;
     let mut work = Work::default();
     let mut conversations: BTreeMap<(String, String), Told> = BTreeMap::new();
+    let mut exchanges = Vec::new();
     for record in &batch.records {
         let (change, sequence_number) = (&record.dynamodb, record.dynamodb.sequence_number.as_ref());
-        let Some(image) = change.new_image.as_ref().filter(|_| record.event_name == "INSERT") else { continue };
+        let Some(image) = &change.new_image else { continue };
+        let sk = change.keys.sk.text.as_deref().unwrap_or_default();
+        let is_exchange = sk.starts_with(EXCHANGE_PREFIX);
+        match record.event_name.as_ref() {
+            "INSERT" => {}
+            "MODIFY" if is_exchange => {}
+            _ => continue,
+        }
         let written = millis(change.created);
         work.oldest_millis = [work.oldest_millis, written].into_iter().flatten().min();
-        let sk = change.keys.sk.text.as_deref().unwrap_or_default();
-        if let (true, Some(body)) = (sk.starts_with(EVENT_PREFIX), text(image.body.as_ref())) {
+        if let (true, Some(question)) = (is_exchange, text(image.question.as_ref())) {
+            exchanges.push(Item {
+                is_new: record.event_name == "INSERT",
+                question,
+                outcome: text(image.outcome.as_ref()),
+                old_outcome: change.old_image.as_ref().and_then(|old| text(old.outcome.as_ref())),
+                sequence_number,
+            });
+        } else if let (true, Some(body)) = (sk.starts_with(EVENT_PREFIX), text(image.body.as_ref())) {
             let Some(event) = event(body) else { continue };
             let key = (event.organization_id.to_string(), event.conversation_id.to_string());
             let events = conversations.entry(key).or_default();
@@ -108,6 +133,7 @@ pub(crate) fn read(json: &str) -> Result<Work, Error> {
         }
     }
     work.groups = conversations.into_values().filter_map(group).collect();
+    work.chats = news::of_batch(exchanges);
     Ok(work)
 }
 
@@ -127,9 +153,13 @@ fn group(events: Told) -> Option<Group> {
     let written_millis = events.values().filter_map(|(_, _, written)| *written).max();
     let (events, numbers): (Vec<Event>, Vec<String>) =
         events.into_values().map(|(event, number, _)| (event, number)).unzip();
-    // Positions are decimal numbers of up to 40 digits: the shorter is the lower.
-    let sequence_number = numbers.into_iter().min_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)))?;
+    let sequence_number = numbers.into_iter().min_by(|a, b| in_stream_order(a, b))?;
     Some(Group { events, sequence_number, written_millis })
+}
+
+/// Positions are decimal numbers of up to 40 digits: the shorter is the lower.
+pub(crate) fn in_stream_order(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds of this century")]

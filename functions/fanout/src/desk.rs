@@ -3,7 +3,8 @@
 //! The memory lives as long as the execution environment. It makes repeats invisible and gaps repairable in the usual
 //! case; after a cold start the numbers in every frame let clients do the same.
 
-use domain::ids::{ConnectionId, ConversationId};
+use crate::news::What;
+use domain::ids::{ConnectionId, ConversationId, ExchangeId};
 use domain::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,8 @@ pub(crate) enum Mark {
     Thread(Thread),
     /// The inbox's frames about a conversation.
     Inbox(ConversationId),
+    /// Frames about an exchange of a chat; the number says nothing.
+    Exchange(ExchangeId, What),
 }
 
 /// The latest number sent of each.

@@ -1,8 +1,9 @@
 //! From the table's stream to WebSocket clients: the one place that pushes what happens.
 //!
 //! A batch is read once ([`batch`]), its events are grouped by conversation, and each group goes to whoever reads the
-//! conversation, its contact or the inbox ([`audience`]). Each connection gets its frames one after the other ([`desk`]),
-//! different connections in parallel.
+//! conversation, its contact or the inbox ([`audience`]); questions and answers of chats ([`news`]) go to all connections
+//! of the person whose chat it is ([`chats`]). Each connection gets its frames one after the other ([`desk`]), different
+//! connections in parallel.
 //!
 //! Stream records come at least once and, after a retry, again; they are a reason to look, not the order itself. What a
 //! connection has had is remembered per thread, so that a repeated record changes nothing and a missing one is read from
@@ -10,13 +11,16 @@
 
 mod audience;
 mod batch;
+mod chats;
 mod desk;
 mod greeting;
+mod news;
 
 use batch::{Group, Work};
 use desk::Desk;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::Error;
+use news::News;
 use providers::push::Push;
 use runtime::BatchResponse;
 use runtime::metrics::{self, Unit};
@@ -25,7 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use store::{Store, now};
 
-/// Conversations of a batch that are worked on at once.
+/// Conversations and chats of a batch that are worked on at once.
 const PARALLEL_GROUPS: usize = 16;
 
 /// All this function may touch.
@@ -84,12 +88,14 @@ pub async fn handle(state: Arc<State>, event: Box<RawValue>) -> Result<BatchResp
 
 enum Piece {
     Group(Group),
+    Chat(News),
     Greeting(batch::Greeting),
 }
 
 fn pieces(work: Work) -> Vec<Piece> {
     let groups = work.groups.into_iter().map(Piece::Group);
-    groups.chain(work.greetings.into_iter().map(Piece::Greeting)).collect()
+    let chats = work.chats.into_iter().map(Piece::Chat);
+    groups.chain(chats).chain(work.greetings.into_iter().map(Piece::Greeting)).collect()
 }
 
 async fn do_piece(state: &State, piece: Piece) -> (String, Tally) {
@@ -97,6 +103,10 @@ async fn do_piece(state: &State, piece: Piece) -> (String, Tally) {
         Piece::Group(group) => {
             let tally = audience::tell(state, &group).await;
             (group.sequence_number, tally)
+        }
+        Piece::Chat(news) => {
+            let tally = chats::tell(state, &news).await;
+            (news.sequence_number, tally)
         }
         Piece::Greeting(greeting) => {
             let tally = greeting::greet(state, &greeting.connection_id).await;

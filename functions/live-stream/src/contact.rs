@@ -1,8 +1,8 @@
 //! Seed B's stream of one contact, over all their conversations.
 
+use crate::State;
 use crate::framing::Framing;
 use crate::tail::Tail;
-use crate::{State, cursor};
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
 use domain::access::{may_view, retain_visible};
@@ -16,7 +16,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use store::{Tenant, Thread};
 use web::extract::Query;
-use web::{ApiError, Caller, Code, StreamCaller, sse};
+use web::{ApiError, Caller, Code, StreamCaller, cursor, sse};
 
 /// Events read for a history of [`domain::broadcast::HISTORY_LIMIT`] messages: the others are states and markers.
 const HISTORY_EVENTS: i32 = 200;

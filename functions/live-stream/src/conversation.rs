@@ -1,8 +1,8 @@
 //! Seed A's stream of one conversation.
 
+use crate::State;
 use crate::framing::Framing;
 use crate::tail::Tail;
-use crate::{State, cursor};
 use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
 use domain::conversation::Status;
@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use store::Thread;
 use web::extract::Query;
-use web::{ApiError, StreamCaller, access, sse};
+use web::{ApiError, StreamCaller, access, cursor, sse};
 
 #[derive(Deserialize)]
 pub(crate) struct StreamQuery {

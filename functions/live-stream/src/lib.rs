@@ -9,7 +9,6 @@
 
 mod contact;
 mod conversation;
-mod cursor;
 mod framing;
 mod tail;
 

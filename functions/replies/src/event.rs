@@ -2,6 +2,7 @@
 
 use domain::event::Event;
 use lambda_runtime::Error;
+use runtime::queue;
 use serde::Deserialize;
 use store::item::event_from_body;
 
@@ -24,67 +25,24 @@ pub(crate) struct Job {
 }
 
 #[derive(Deserialize)]
-struct Input<'a> {
-    #[serde(rename = "Records", borrow, default)]
-    records: Option<Vec<Message<'a>>>,
-    #[serde(default)]
-    source: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(rename = "messageId")]
-    message_id: &'a str,
-    body: String,
-    attributes: Attributes,
-}
-
-#[derive(Deserialize)]
-struct Attributes {
-    #[serde(rename = "ApproximateReceiveCount")]
-    receive_count: String,
-}
-
-/// The message's body: a record of the table's stream.
-#[derive(Deserialize)]
-struct Record {
-    dynamodb: Change,
-}
-
-#[derive(Deserialize)]
-struct Change {
-    #[serde(rename = "NewImage")]
-    new_image: Image,
-}
-
-#[derive(Deserialize)]
-struct Image {
-    body: Text,
-}
-
-#[derive(Deserialize)]
-struct Text {
-    #[serde(rename = "S")]
-    text: String,
+struct Schedule<'a> {
+    source: &'a str,
 }
 
 /// Reads an invocation's event.
 pub(crate) fn read(event: &str) -> Result<Trigger, Error> {
-    let input: Input<'_> = serde_json::from_str(event)?;
-    match (input.records, input.source.as_deref()) {
-        (Some(messages), _) => Ok(Trigger::Jobs(messages.iter().map(job).collect())),
-        (None, Some("aws.events")) => Ok(Trigger::Schedule),
-        (None, _) => Err("neither a queue's messages nor a schedule's event".into()),
+    if let Some(messages) = queue::messages(event)? {
+        return Ok(Trigger::Jobs(messages.into_iter().map(job).collect()));
+    }
+    match serde_json::from_str(event) {
+        Ok(Schedule { source: "aws.events" }) => Ok(Trigger::Schedule),
+        _ => Err("neither a queue's messages nor a schedule's event".into()),
     }
 }
 
-fn job(message: &Message<'_>) -> Job {
-    let record = serde_json::from_str::<Record>(&message.body).ok();
-    Job {
-        message_id: message.message_id.to_owned(),
-        attempt: message.attributes.receive_count.parse().unwrap_or(1),
-        event: record.and_then(|record| event_from_body(&record.dynamodb.new_image.body.text).ok()),
-    }
+fn job(message: queue::Message) -> Job {
+    let event = message.text("body").and_then(|body| event_from_body(body).ok());
+    Job { message_id: message.id, attempt: message.attempt, event }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! | event | file | what |
 //! |---|---|---|
 //! | SQS message of the reply queue | [`job`] | what follows from one event of the log: a reply, the contact's briefing |
-//! | schedule, every minute | [`sweep`] | ends takeovers whose agent is gone, sends messages whose sender died |
+//! | schedule, every minute | [`sweep`] | ends takeovers whose agent is gone, sends messages whose sender died, ends answers whose maker died |
 //!
 //! The queue gives one job of a conversation at a time and a failed one again; after the last attempt it is a dead letter,
 //! and operators see a `system` event.
@@ -48,7 +48,7 @@ pub async fn handle(state: Arc<State>, event: Box<RawValue>) -> Result<BatchResp
     match event::read(event.get())? {
         Trigger::Jobs(jobs) => Ok(job::work(&state, jobs).await),
         Trigger::Schedule => {
-            sweep::run(&state.replier).await?;
+            Box::pin(sweep::run(&state.replier)).await?;
             Ok(BatchResponse::default())
         }
     }

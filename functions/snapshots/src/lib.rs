@@ -1,10 +1,12 @@
-//! Reads: a conversation as it is now, lists of conversations, health and configuration.
+//! Reads: a conversation as it is now, lists of conversations, use of the model, health and configuration.
 //!
 //! | route | file | contract |
 //! |---|---|---|
 //! | `GET /api/conversation/{conversation_id}` | [`conversation`] | A01-A06, G12 |
 //! | `GET /api/conversations` | [`listing`] | A44, G28 |
 //! | `GET /get-active-calls` | [`listing`] | A44 |
+//! | `GET /api/usage` | [`usage`] | C11, E31 |
+//! | `GET /api/usage/organization` | [`usage`] | C11, E31 |
 //! | `GET /health` | [`about`] | E18 |
 //! | `GET /api/config` | [`about`] | L6 |
 //! | `GET /openapi.json` | [`about`] | |
@@ -14,6 +16,7 @@
 mod about;
 mod conversation;
 mod listing;
+mod usage;
 
 use axum::Router;
 use axum::extract::FromRef;
@@ -43,6 +46,8 @@ pub fn router(state: State) -> Router {
         .route("/api/conversation/{conversation_id}", get(conversation::snapshot))
         .route("/api/conversations", get(listing::conversations))
         .route("/get-active-calls", get(listing::active_calls))
+        .route("/api/usage", get(usage::own))
+        .route("/api/usage/organization", get(usage::organization))
         .route("/health", get(about::health))
         .route("/api/config", get(about::config))
         .route("/openapi.json", get(about::openapi))

@@ -5,19 +5,22 @@
 //! | `$connect` | [`connect`] | E01, L5, U5 |
 //! | `$disconnect` | [`disconnect`] | |
 //! | `$default` | [`message`] | E02, G1, G11 |
+//! | | [`chat`] | E03-E06, E14, E20 |
 //!
-//! Frames to clients go through `@connections`: what happens in conversations is posted by `fanout`; this function posts
-//! answers, and what a new reader has missed ([`catch_up`]).
+//! Frames to clients go through `@connections`: what happens in conversations and chats is posted by `fanout`; this function
+//! posts answers to requests, and what a new reader has missed ([`catch_up`]).
 //!
 //! To add something a client can ask for: a variant in [`frames::Request`] and its arm in [`message`].
 
 mod catch_up;
+mod chat;
 mod connect;
 mod disconnect;
 mod frames;
 mod message;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use conversations::chat::Chats;
 use domain::ids::ConnectionId;
 use lambda_runtime::Error;
 use providers::push::Push;
@@ -32,6 +35,7 @@ use web::Authenticator;
 /// All this function may touch.
 pub struct State {
     store: Store,
+    chats: Chats,
     authenticator: Authenticator,
     push: Push,
 }
@@ -40,8 +44,10 @@ pub struct State {
 pub fn main() -> ExitCode {
     runtime::events(
         |environment| {
+            let chats = environment.chats(&environment.http());
             Some(State {
-                store: environment.store(),
+                store: chats.store.clone(),
+                chats,
                 authenticator: environment.authenticator()?,
                 push: environment.push(),
             })

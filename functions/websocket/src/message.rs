@@ -1,11 +1,12 @@
 //! `$default`: requests of a connected client.
 
-use crate::frames::{Answer, Named, Request, Subject};
-use crate::{State, catch_up, status};
+use crate::frames::{Answer, Frame, Named, Request, Subject};
+use crate::{State, catch_up, chat, status};
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use conversations::chat::frames::{self, Trouble};
 use conversations::delivery::{self, Delivery};
 use domain::access::may_view;
-use domain::ids::ConnectionId;
+use domain::ids::{ChatId, ConnectionId};
 use domain::user::Permission;
 use std::time::Duration;
 use store::{Connection, Greeting, Tenant, Topic};
@@ -16,6 +17,19 @@ const CONNECTED: &[u8] = br#"{"type":"connected"}"#;
 /// How often to look whether it was posted: two seconds in all, longer than a post to a young connection takes.
 const GREETING_LOOKS: u32 = 80;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
+
+/// A frame that is not done as wished.
+pub(crate) struct Refused {
+    pub(crate) error: ApiError,
+    /// In which chat, if it was about one.
+    pub(crate) session: Option<ChatId>,
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self { error, session: None }
+    }
+}
 
 pub(crate) async fn receive(state: &State, id: &ConnectionId, body: &str) -> ApiGatewayProxyResponse {
     let connection = match state.store.connection(id).await {
@@ -30,11 +44,14 @@ pub(crate) async fn receive(state: &State, id: &ConnectionId, body: &str) -> Api
     tracing::Span::current().record("organization", connection.principal.organization_id.as_str());
     match answer(state, &connection, body).await {
         Ok(()) => status(200),
-        Err(error) => {
+        Err(Refused { error, session }) => {
             tracing::info!(code = error.code.as_str(), "refused");
-            let body = error.body("");
-            let frame = Answer::Error { message: body.detail, code: body.code, hint: body.hint };
-            send(state, &connection, &frame).await;
+            match frames::refused(session.as_ref(), &Trouble::from(&error)) {
+                Ok(frame) => {
+                    deliver(state, &connection, &frame).await;
+                }
+                Err(error) => tracing::error!(%error, "a refusal could not be written"),
+            }
             if error.code == Code::InvalidToken {
                 close(state, id).await;
             }
@@ -43,17 +60,19 @@ pub(crate) async fn receive(state: &State, id: &ConnectionId, body: &str) -> Api
     }
 }
 
-async fn answer(state: &State, connection: &Connection, body: &str) -> Result<(), ApiError> {
+async fn answer(state: &State, connection: &Connection, body: &str) -> Result<(), Refused> {
     greet(state, connection).await?;
     if !state.store.token_stands(&connection.principal).await? {
-        return Err(Code::InvalidToken.into());
+        return Err(ApiError::from(Code::InvalidToken).into());
     }
-    let request: Request =
-        serde_json::from_str(body).map_err(|_| ApiError::invalid("Not one of the frames this API knows"))?;
-    match request {
-        Request::Ping => send(state, connection, &Answer::Pong).await,
-        Request::Subscribe(subject) => subscribe(state, connection, subject).await?,
-        Request::Unsubscribe(subject) => {
+    let frame = Frame::read(body).ok_or_else(|| ApiError::invalid("Not one of the frames this API knows"))?;
+    match frame {
+        Frame::Said(said) => chat::say(state, connection, &said).await?,
+        Frame::Request(Request::Stop(session)) => chat::stop(state, connection, &session).await?,
+        Frame::Request(Request::Resume(session)) => chat::resume(state, connection, &session).await?,
+        Frame::Request(Request::Ping) => send(state, connection, &Answer::Pong).await,
+        Frame::Request(Request::Subscribe(subject)) => subscribe(state, connection, subject).await?,
+        Frame::Request(Request::Unsubscribe(subject)) => {
             let (topic, named) = topic(subject)?;
             state.store.tenant(&connection.principal.organization_id).unsubscribe(&topic, &connection.id).await?;
             send(state, connection, &Answer::Unsubscribed { subject: &named }).await;

@@ -13,6 +13,7 @@ use super::MODEL;
 pub(super) enum Finish {
     Stop,
     Length,
+    ContentFilter,
 }
 
 /// Tokens, by a rule of thumb.
@@ -30,7 +31,8 @@ pub(super) struct Completion<'a> {
     created: u64,
     model: &'static str,
     choices: [Choice<'a>; 1],
-    usage: Usage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
 }
 
 #[derive(Serialize)]
@@ -49,7 +51,7 @@ struct Message<'a> {
 }
 
 impl<'a> Completion<'a> {
-    pub(super) fn of(id: &'a str, created: u64, content: &'a str, finish: Finish, usage: Usage) -> Self {
+    pub(super) fn of(id: &'a str, created: u64, content: &'a str, finish: Finish, usage: Option<Usage>) -> Self {
         let message = Message { role: "assistant", content, refusal: None };
         let choices = [Choice { index: 0, message, logprobs: None, finish_reason: finish }];
         Self { id, object: "chat.completion", created, model: MODEL, choices, usage }
@@ -137,7 +139,9 @@ pub(super) enum Refusal {
     Unauthorized,
     Malformed(String),
     UnknownModel,
-    RateLimited,
+    TooLong,
+    /// For so many seconds.
+    RateLimited(u64),
     Failed,
 }
 
@@ -168,8 +172,14 @@ impl Refusal {
                 Some("model"),
                 Some("model_not_found"),
             ),
-            Self::RateLimited => {
-                detail("Rate limit reached. Please try again in 1s.", "requests", None, Some("rate_limit_exceeded"))
+            Self::TooLong => detail(
+                "This model's maximum context length is exceeded.",
+                invalid,
+                Some("messages"),
+                Some("context_length_exceeded"),
+            ),
+            Self::RateLimited(_) => {
+                detail("Rate limit reached. Please try again later.", "requests", None, Some("rate_limit_exceeded"))
             }
             Self::Failed => {
                 detail("The server had an error while processing your request.", "server_error", None, None)
@@ -180,9 +190,9 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::TooLong => StatusCode::BAD_REQUEST,
             Self::UnknownModel => StatusCode::NOT_FOUND,
-            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -191,8 +201,8 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(self.body())).into_response();
-        if self == Self::RateLimited {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Self::RateLimited(seconds) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -44,6 +44,13 @@ enum Content {
 struct Part {
     #[serde(default)]
     text: Option<String>,
+    #[serde(default)]
+    image_url: Option<Image>,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    url: String,
 }
 
 /// Whose message it is.
@@ -63,19 +70,25 @@ pub(super) enum Role {
 pub(super) struct Message {
     pub(super) role: Role,
     pub(super) content: String,
+    /// The beginnings of the images that came with it: nothing here looks at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) images: Vec<String>,
 }
+
+/// Enough of a `data:` address to tell what it is.
+const IMAGE_START: usize = 48;
 
 impl From<WireMessage> for Message {
     fn from(message: WireMessage) -> Self {
-        let content = match message.content {
-            None => String::new(),
-            Some(Content::Text(text)) => text,
-            // Of pictures and sound, the stand-in makes nothing.
-            Some(Content::Parts(parts)) => {
-                parts.into_iter().filter_map(|part| part.text).collect::<Vec<_>>().join("\n")
-            }
+        let parts = match message.content {
+            None => Vec::new(),
+            Some(Content::Text(content)) => return Self { role: message.role, content, images: Vec::new() },
+            Some(Content::Parts(parts)) => parts,
         };
-        Self { role: message.role, content }
+        let start = |image: &Image| image.url.chars().take(IMAGE_START).collect();
+        let images = parts.iter().filter_map(|part| part.image_url.as_ref()).map(start).collect();
+        let content = parts.into_iter().filter_map(|part| part.text).collect::<Vec<_>>().join("\n");
+        Self { role: message.role, content, images }
     }
 }
 

@@ -180,3 +180,64 @@ async fn a_client_that_leaves_is_noticed_and_a_slow_pace_is_kept() {
     }
     assert_eq!(stage.requests().await[0]["outcome"], "left");
 }
+
+#[tokio::test]
+async fn an_answer_may_end_without_a_reason_be_filtered_or_not_counted() {
+    let stage = Stage::start().await;
+    let stream = json!({"stream": true, "stream_options": {"include_usage": true}});
+    stage.fault(json!({"kind": "end_after", "times": 1, "tokens": 2})).await;
+    let text = stage.ask("hello", stream.clone()).await.text().await.unwrap();
+    assert!(text.contains("content") && !text.contains("[DONE]") && !text.contains("\"stop\""), "{text}");
+    assert_eq!(stage.requests().await[0]["outcome"], "fault");
+
+    stage.fault(json!({"kind": "filter", "times": 1, "tokens": 1})).await;
+    let text = stage.ask("hello", stream.clone()).await.text().await.unwrap();
+    assert!(text.contains("\"content_filter\"") && text.ends_with("data: [DONE]\n\n"), "{text}");
+    stage.fault(json!({"kind": "filter", "times": 1})).await;
+    let whole: Value = stage.ask("hello", json!({})).await.json().await.unwrap();
+    let choice = &whole["choices"][0];
+    assert_eq!((&choice["message"]["content"], &choice["finish_reason"]), (&json!(""), &json!("content_filter")));
+
+    stage.fault(json!({"kind": "uncounted", "times": 1})).await;
+    let text = stage.ask("hello", stream).await.text().await.unwrap();
+    assert!(!text.contains("prompt_tokens") && text.ends_with("data: [DONE]\n\n"), "{text}");
+}
+
+#[tokio::test]
+async fn refusals_say_when_to_come_back_or_that_it_is_too_much() {
+    let stage = Stage::start().await;
+    stage.fault(json!({"kind": "rate_limit", "times": 1, "delay_ms": 6500})).await;
+    assert_eq!(stage.ask("hello", json!({})).await.headers()["retry-after"], "7");
+    stage.fault(json!({"kind": "too_long", "times": 1})).await;
+    let refused = stage.ask("hello", json!({})).await;
+    assert_eq!(refused.status(), 400);
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"]["code"], "context_length_exceeded");
+}
+
+#[tokio::test]
+async fn an_answer_may_be_made_to_measure_and_stall_as_long_as_wished() {
+    let stage = Stage::start().await;
+    stage.fault(json!({"kind": "say", "times": 1, "bytes": 1_000_000})).await;
+    let text = stage.ask("hello", json!({"stream": true})).await.text().await.unwrap();
+    let said = text_of(&events(&text));
+    assert_eq!(said.len(), 1_000_000);
+    let numbers: Vec<usize> = said.split(". ").filter_map(|token| token.get(..7)?.parse().ok()).collect();
+    assert!(numbers.len() > 15_000 && numbers.iter().copied().eq(0..numbers.len()), "{}", numbers.len());
+
+    let started = tokio::time::Instant::now();
+    stage.fault(json!({"kind": "stall", "times": 1, "tokens": 1, "delay_ms": 40})).await;
+    assert!(stage.ask("hello", json!({"stream": true})).await.text().await.unwrap().ends_with("[DONE]\n\n"));
+    assert!(started.elapsed() >= Duration::from_millis(40) && stage.llm.silence > Duration::from_millis(40));
+}
+
+#[tokio::test]
+async fn images_are_noted_but_not_looked_at() {
+    let stage = Stage::start().await;
+    let url = format!("data:image/png;base64,{}", "A".repeat(5000));
+    let parts = json!([{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": url}}]);
+    let answer = stage.ask("", json!({"messages": [{"role": "user", "content": parts}]})).await;
+    assert_eq!(answer.status(), 200);
+    let seen = stage.requests().await;
+    assert_eq!(seen[0]["messages"][0]["content"], "Hi");
+    assert_eq!(seen[0]["messages"][0]["images"], json!([&url[..48]]));
+}

@@ -2,6 +2,7 @@
 
 use domain::organization::Organization;
 use domain::phone::PhoneNumber;
+use domain::points::AiSettings;
 use domain::secret::Secret;
 use domain::time::Zone;
 use domain::user::User;
@@ -33,6 +34,7 @@ pub(super) async fn add_organization(
         twilio: None,
         elevenlabs: None,
         instructions: None,
+        ai: generous(),
     };
     // False means an earlier start made it.
     match first_admin {
@@ -40,6 +42,11 @@ pub(super) async fn add_organization(
         None => store.add_organization(&record).await?,
     };
     Ok(())
+}
+
+/// Whoever tries things out, or measures them, is not to be stopped by quotas meant for production.
+fn generous() -> AiSettings {
+    AiSettings { starting_points: 1_000_000, answers_at_once: 300, ..AiSettings::default() }
 }
 
 fn record_of(demo: &DemoUser) -> Result<User, Error> {
@@ -54,6 +61,7 @@ fn record_of(demo: &DemoUser) -> Result<User, Error> {
         active: true,
         created_at: now(),
         tokens_valid_after: 0,
+        profile: domain::user::Profile::new(),
     })
 }
 

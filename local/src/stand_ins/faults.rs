@@ -39,6 +39,9 @@ pub(crate) struct Fault<K> {
     /// What to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) text: Option<String>,
+    /// How much to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<usize>,
 }
 
 /// What a request is about, for faults that are not for all.

@@ -67,10 +67,14 @@ impl World {
         self.read(mapping, invoke, chaos, &self.queues(), all).await;
     }
 
-    /// Runs the pipe until so many messages were sent since the queues were opened.
+    /// Runs the reply queue's pipe until so many messages were sent since the queues were opened.
     async fn pipe(&self, queues: &Queues, wanted: usize, chaos: Option<u64>) {
-        let pipe = self.template.pipes.first().unwrap();
-        let all = || queues.counts()["ReplyQueue"]["sent"] == wanted;
+        self.pipe_to("ReplyQueue", queues, wanted, chaos).await;
+    }
+
+    async fn pipe_to(&self, queue: &str, queues: &Queues, wanted: usize, chaos: Option<u64>) {
+        let pipe = self.template.pipes.iter().find(|pipe| pipe.queue == queue).unwrap();
+        let all = || queues.counts()[queue]["sent"] == wanted;
         self.read(&pipe::mapping(pipe), pipe::sink(pipe, queues), chaos, queues, all).await;
     }
 
@@ -183,4 +187,29 @@ async fn messages_are_stream_records_in_groups_of_their_partition() {
     }
     assert_eq!(seen.values().map(Vec::len).collect::<Vec<_>>(), [20, 20, 20]);
     assert!(seen.values().all(|keys| keys.is_sorted()), "{seen:?}");
+}
+
+#[tokio::test]
+async fn each_pipe_reads_its_own_table() {
+    let world = World::new().await;
+    let queues = world.queues();
+    let put = |table: &str, sk: &str, mark: &str| {
+        let item = json!({"pk": {"S": "RUN"}, "sk": {"S": sk}, mark: {"S": "chat-1"}, "question": {"S": "{}"}});
+        let request = json!({"TableName": table, "Item": item});
+        world.dynamodb.db.put_item(serde_json::from_value(request).unwrap()).unwrap();
+    };
+    put("CoreTable", "X#1", "asked");
+    put("EphemeralTable", "JOB", "follow_up");
+    for number in 0..2 {
+        put("EphemeralTable", &format!("JOB{number}"), "asked");
+    }
+    // A change of one is no news.
+    put("EphemeralTable", "JOB0", "asked");
+    world.pipe_to("ChatQueue", &queues, 2, None).await;
+    for body in queues.bodies("ChatQueue") {
+        let record: Value = serde_json::from_str(&body).unwrap();
+        let image = &record["dynamodb"]["NewImage"];
+        assert_eq!((&image["asked"]["S"], &image["question"]["S"]), (&json!("chat-1"), &json!("{}")));
+    }
+    assert_eq!(queues.counts()["ChatQueue"]["sent"], 2);
 }

@@ -75,11 +75,11 @@ fn the_real_tables_and_mappings() {
     assert_eq!(mapping.max_attempts, Some(5));
     assert_eq!(mapping.max_age, Some(Duration::from_secs(300)));
     assert_eq!(mapping.dead_letters.as_deref(), Some("FanoutDeadLetters"));
-    assert_eq!(mapping.filters.len(), 1);
+    assert_eq!(mapping.filters.len(), 2);
 }
 
 #[test]
-fn the_real_reply_pipeline() {
+fn the_real_queues_and_pipes() {
     let template = parse(TEMPLATE).unwrap();
     let queue = template.queues.iter().find(|queue| queue.name == "ReplyQueue").unwrap();
     assert_eq!(queue.fifo, Some(Fifo { deduplication: Deduplication::Group }));
@@ -89,14 +89,23 @@ fn the_real_reply_pipeline() {
     let plain = template.queues.iter().find(|queue| queue.name == "FanoutDeadLetters").unwrap();
     assert_eq!((plain.fifo, plain.retention), (None, Duration::from_secs(1_209_600)));
 
-    let [pipe] = template.pipes.as_slice() else { panic!("{:?}", template.pipes) };
-    assert_eq!((pipe.table.as_str(), pipe.queue.as_str(), pipe.batch_size), ("CoreTable", "ReplyQueue", 10));
-    assert_eq!((pipe.group.as_str(), pipe.deduplication.as_str()), ("/dynamodb/NewImage/follow_up/S", "/eventID"));
-    assert_eq!(pipe.filters.len(), 1);
+    let [chat, replies] = template.pipes.as_slice() else { panic!("{:?}", template.pipes) };
+    assert_eq!((replies.table.as_str(), replies.queue.as_str()), ("CoreTable", "ReplyQueue"));
+    assert_eq!(
+        (replies.group.as_str(), replies.deduplication.as_str()),
+        ("/dynamodb/NewImage/follow_up/S", "/eventID")
+    );
+    assert_eq!((chat.table.as_str(), chat.queue.as_str()), ("EphemeralTable", "ChatQueue"));
+    assert_eq!((chat.group.as_str(), chat.deduplication.as_str()), ("/dynamodb/NewImage/asked/S", "/eventID"));
+    for pipe in [replies, chat] {
+        assert_eq!((pipe.batch_size, pipe.filters.len()), (10, 1));
+    }
 
-    let [mapping] = template.queue_mappings.as_slice() else { panic!("{:?}", template.queue_mappings) };
-    assert_eq!((mapping.function.as_str(), mapping.queue.as_str()), ("replies", "ReplyQueue"));
-    assert_eq!((mapping.batch_size, mapping.report_partial, mapping.max_concurrency), (1, true, Some(20)));
+    let [chat, replies] = template.queue_mappings.as_slice() else { panic!("{:?}", template.queue_mappings) };
+    assert_eq!((replies.function.as_str(), replies.queue.as_str()), ("replies", "ReplyQueue"));
+    assert_eq!((replies.batch_size, replies.report_partial, replies.max_concurrency), (1, true, Some(20)));
+    assert_eq!((chat.function.as_str(), chat.queue.as_str()), ("chat", "ChatQueue"));
+    assert_eq!((chat.batch_size, chat.report_partial, chat.max_concurrency), (1, true, Some(50)));
 
     let [schedule] = template.schedules.as_slice() else { panic!("{:?}", template.schedules) };
     assert_eq!((schedule.function.as_str(), schedule.name.as_str()), ("replies", "RepliesFunctionSweep"));
@@ -128,7 +137,7 @@ const WRONG_PIPELINE: &[(&str, &str, &[&str])] = &[
 fn a_pipeline_that_is_not_understood_is_named() {
     for (text, replacement, expected) in WRONG_PIPELINE {
         assert!(TEMPLATE.contains(text), "{text}");
-        let error = parse(&TEMPLATE.replace(text, replacement)).unwrap_err().to_string();
+        let error = parse(&TEMPLATE.replacen(text, replacement, 1)).unwrap_err().to_string();
         for part in *expected {
             assert!(error.contains(part), "{error:?} does not name {part:?}");
         }

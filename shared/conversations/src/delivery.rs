@@ -1,10 +1,11 @@
 //! Getting a frame to a WebSocket client, with the patience that each kind of failure deserves.
 
+use crate::connections;
 use domain::ids::ConnectionId;
 use domain::time::Timestamp;
 use providers::push::{Push, PushError};
 use std::time::Duration;
-use store::now;
+use store::{Store, StoreError, Subscription, now};
 
 /// A connection younger than this may not stand yet (L5): its 410 is no reason to forget it.
 const YOUNG_MILLIS: i64 = 10_000;
@@ -28,6 +29,23 @@ pub enum Delivery {
     TooSlow,
     /// The gateway failed.
     Failed,
+}
+
+/// Posts a frame to a reader. One that is gone is forgotten; one that reads too slowly, or whose token has ended, is
+/// closed and then gone.
+pub async fn tell(store: &Store, push: &Push, reader: &Subscription, frame: &[u8]) -> Result<Delivery, StoreError> {
+    let id = &reader.connection_id;
+    if reader.principal.expires_at <= now().seconds() {
+        connections::end(store, push, id).await?;
+        return Ok(Delivery::Gone);
+    }
+    match post(push, id, reader.connected_at, frame).await {
+        Delivery::Gone => store.remove_connection(id).await?,
+        // One slow client must not hold up the others: it comes back, and resumes.
+        Delivery::TooSlow => connections::end(store, push, id).await?,
+        delivery @ (Delivery::Sent | Delivery::NotYet | Delivery::Failed) => return Ok(delivery),
+    }
+    Ok(Delivery::Gone)
 }
 
 /// Posts a frame to a connection made at `connected_at`.

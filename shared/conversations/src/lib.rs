@@ -13,6 +13,7 @@
 
 pub mod briefing;
 pub mod calls;
+pub mod chat;
 pub mod connections;
 pub mod control;
 pub mod delivery;

@@ -220,13 +220,13 @@ fn notice(notice: Notice, text: &str) -> EventBody {
 
 /// A prompt as the provider layer takes it.
 pub(crate) fn chat(turns: Vec<Turn>, max_tokens: u32) -> ChatRequest {
-    let message = |turn: Turn| ChatMessage {
-        role: match turn.role {
+    let message = |turn: Turn| {
+        let role = match turn.role {
             TurnRole::System => ChatRole::System,
             TurnRole::User => ChatRole::User,
             TurnRole::Assistant => ChatRole::Assistant,
-        },
-        content: turn.text,
+        };
+        ChatMessage::text(role, turn.text)
     };
     ChatRequest { messages: turns.into_iter().map(message).collect(), max_tokens, temperature: Some(0.3) }
 }

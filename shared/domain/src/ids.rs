@@ -101,6 +101,14 @@ id!(
     /// A WebSocket connection, as API Gateway names it.
     ConnectionId
 );
+id!(
+    /// A chat of a person with the model: seed C's interaction, seed E's session.
+    ChatId
+);
+id!(
+    /// One question of a chat and its answer.
+    ExchangeId
+);
 
 impl ContactId {
     /// The id of a contact first seen by this phone number.

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod broadcast;
+pub mod chat;
 pub mod contact;
 pub mod context;
 pub mod conversation;
@@ -16,6 +17,7 @@ pub mod ids;
 pub mod message;
 pub mod organization;
 pub mod phone;
+pub mod points;
 pub mod secret;
 pub mod sms;
 pub mod time;

@@ -2,6 +2,7 @@
 
 use crate::ids::OrganizationId;
 use crate::phone::{PhoneNumber, Region};
+use crate::points::AiSettings;
 use crate::secret::Secret;
 use crate::time::{Timestamp, Zone};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct Organization {
     /// What the AI is told beside the conversation: who it speaks for, opening hours, tone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// How its people may use the model.
+    #[serde(default)]
+    pub ai: AiSettings,
 }
 
 /// Credentials of a Twilio account.

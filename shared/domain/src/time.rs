@@ -51,6 +51,21 @@ impl Timestamp {
         self.instant().to_zoned(TimeZone::UTC).strftime("%Y%m%d_%H%M%S").to_string()
     }
 
+    /// ISO 8601 in UTC without a zone and with microseconds, `2025-10-03T06:28:04.000000` (seed E).
+    pub fn iso_plain(self) -> String {
+        self.instant().to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+    }
+
+    /// The day in UTC, `20251003`, as keys of days hold it.
+    pub fn day(self) -> String {
+        self.instant().to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string()
+    }
+
+    /// The month in UTC, `202510`, as keys of months hold it.
+    pub fn month(self) -> String {
+        self.instant().to_zoned(TimeZone::UTC).strftime("%Y%m").to_string()
+    }
+
     fn instant(self) -> Instant {
         Instant::from_millisecond(self.0).unwrap_or(Instant::UNIX_EPOCH)
     }
@@ -114,6 +129,8 @@ mod tests {
         assert_eq!(at.iso_in(&Zone::utc()), "2025-10-03T06:28:04+00:00");
         assert_eq!(at.iso(), "2025-10-03T06:28:04.000Z");
         assert_eq!(at.compact(), "20251003_062804");
+        assert_eq!(at.iso_plain(), "2025-10-03T06:28:04.000000");
+        assert_eq!((at.day(), at.month()), ("20251003".to_owned(), "202510".to_owned()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::ids::{OrganizationId, UserId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a person is to an organization (U4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,6 +101,37 @@ pub struct User {
     /// Tokens issued before this second are refused ("log out everywhere", role changes, deactivation).
     #[serde(default)]
     pub tokens_valid_after: i64,
+    /// What the model is told about them (E15).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profile: Profile,
+}
+
+/// What a person says of themselves, by name: `age`, `fitness_level` (E12).
+pub type Profile = BTreeMap<String, ProfileValue>;
+
+/// A value of a profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ProfileValue {
+    /// Yes or no.
+    Flag(bool),
+    /// A whole number.
+    Whole(i64),
+    /// Any other number.
+    Fraction(f64),
+    /// A text.
+    Text(String),
+}
+
+impl std::fmt::Display for ProfileValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag(value) => value.fmt(f),
+            Self::Whole(value) => value.fmt(f),
+            Self::Fraction(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
+        }
+    }
 }
 
 impl User {

@@ -2,7 +2,7 @@
 
 use crate::error::{ErrorKind, Provider, ProviderError};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, ClientBuilder, Response};
 use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -12,24 +12,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Shorter than the time after which servers and load balancers hang up on their side.
 const POOL_IDLE: Duration = Duration::from_secs(20);
 
-static CLIENT: LazyLock<Client> = LazyLock::new(build);
+static CLIENT: LazyLock<Client> = LazyLock::new(|| build(|client| client));
 
 /// The process's client; clones share its connections. Every request sets its own time-out.
 pub fn client() -> Client {
     CLIENT.clone()
 }
 
+/// A client with more settings than all have.
 #[expect(clippy::expect_used, reason = "the settings are constants: what builds once always builds")]
-fn build() -> Client {
-    Client::builder()
+pub(crate) fn build(more: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
+    let client = Client::builder()
         .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE)
         // A redirect would carry credentials and texts to a host that nobody configured; so would a proxy.
         .redirect(Policy::none())
-        .no_proxy()
-        .build()
-        .expect("the HTTP client's settings are valid")
+        .no_proxy();
+    more(client).build().expect("the HTTP client's settings are valid")
 }
 
 /// An answer's body, or why there is none. No provider's answer needs more than `limit` bytes.

@@ -3,6 +3,7 @@
 //! - [`twilio`]: signatures and forms of its webhooks, our answer to them, and messages we send.
 //! - [`elevenlabs`]: signatures and payloads of its webhooks, and calls we place.
 //! - [`llm`]: answers of language models, whole or as they come.
+//! - [`media`]: images that users point at.
 //! - [`email`]: codes and invitations through SES. [`push`]: frames to WebSocket clients through `@connections`.
 //! - [`error`]: what went wrong with a provider, and whether to try again. [`http`]: the client they share.
 //!
@@ -17,6 +18,7 @@ pub mod error;
 pub mod http;
 mod lenient;
 pub mod llm;
+pub mod media;
 pub mod push;
 pub mod twilio;
 

@@ -5,6 +5,8 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+#[cfg(feature = "bedrock")]
+use aws_smithy_runtime_api::client::auth::http::HTTP_BEARER_AUTH_SCHEME_ID;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -21,6 +23,8 @@ pub(crate) struct Clients {
     dynamodb: Option<String>,
     ses: Option<String>,
     secrets: Option<String>,
+    #[cfg(feature = "bedrock")]
+    bedrock: Option<String>,
 }
 
 impl Clients {
@@ -52,7 +56,14 @@ impl Clients {
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .build();
-        Self { shared, dynamodb, ses: get("AWS_ENDPOINT_URL_SESV2"), secrets: get("AWS_ENDPOINT_URL_SECRETS_MANAGER") }
+        Self {
+            shared,
+            dynamodb,
+            ses: get("AWS_ENDPOINT_URL_SESV2"),
+            secrets: get("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            #[cfg(feature = "bedrock")]
+            bedrock: get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+        }
     }
 
     pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
@@ -65,6 +76,20 @@ impl Clients {
         let mut config = aws_sdk_sesv2::config::Builder::from(&self.shared);
         config.set_endpoint_url(self.ses.clone());
         aws_sdk_sesv2::Client::from_conf(config.build())
+    }
+
+    /// The function's own role asks, or whoever an API key stands for: the local cloud's functions have no role.
+    #[cfg(feature = "bedrock")]
+    pub(crate) fn bedrock(&self, api_key: Option<&str>) -> aws_sdk_bedrockruntime::Client {
+        // Unlike the tables, it is Amazon's own unless an address is given, in the local cloud too.
+        let plain = self.bedrock.as_deref().is_some_and(|url| url.starts_with("http://"));
+        let mut config = aws_sdk_bedrockruntime::config::Builder::from(&self.shared).http_client(http_client(plain));
+        config.set_endpoint_url(self.bedrock.clone());
+        if let Some(key) = api_key {
+            config.set_auth_scheme_preference(Some([HTTP_BEARER_AUTH_SCHEME_ID].into()));
+            config = config.bearer_token(aws_sdk_bedrockruntime::config::Token::new(key, None));
+        }
+        aws_sdk_bedrockruntime::Client::from_conf(config.build())
     }
 
     pub(crate) fn management(&self, endpoint: &str) -> aws_sdk_apigatewaymanagement::Client {

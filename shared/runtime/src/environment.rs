@@ -1,6 +1,9 @@
 //! Configuration: environment variables and, by name, the stack's secret.
 
+mod models;
+
 use crate::clients::Clients;
+use conversations::chat::{Chats, Pace};
 use conversations::texting::{PATIENCE_SECONDS, Texting};
 use domain::organization::{TwilioAccount, VoiceAgent};
 use domain::phone::PhoneNumber;
@@ -8,7 +11,7 @@ use domain::secret::Secret;
 use identity::token::Keyring;
 use providers::elevenlabs::client::ElevenLabsClient;
 use providers::email::Mailer;
-use providers::llm::{Endpoint, Limits, Llm};
+use providers::media::ImageFetcher;
 use providers::push::Push;
 use providers::twilio::client::TwilioClient;
 use providers::twilio::signature::SigningKeys;
@@ -19,6 +22,8 @@ use std::time::Duration;
 use store::{Store, Tables};
 use web::Authenticator;
 
+/// A token of prose has about four characters; of other texts fewer.
+const CHARS_PER_TOKEN: usize = 3;
 /// Path of Twilio's status webhook.
 const TWILIO_STATUS_PATH: &str = "/api/webhooks/twilio/sms/status";
 
@@ -163,6 +168,13 @@ impl Environment {
         providers::http::client()
     }
 
+    /// Fetches images that users point at. `MEDIA_ALLOWED_HOSTS` names servers as `host:port`, comma between them, that
+    /// need be neither public nor https; for tests.
+    pub fn images(&self) -> ImageFetcher {
+        let allowed = self.text("MEDIA_ALLOWED_HOSTS").unwrap_or_default().split(',').map(str::trim);
+        ImageFetcher::new(allowed.filter(|host| !host.is_empty()).map(str::to_owned))
+    }
+
     /// Twilio's API, the stack's account and number, and where Twilio reports how far messages got.
     pub fn texting(&self, http: &reqwest::Client) -> Texting {
         let url = self.text("TWILIO_API_URL").unwrap_or("https://api.twilio.com");
@@ -202,15 +214,19 @@ impl Environment {
         })
     }
 
-    /// The language model; none where `LLM_BASE_URL` is not set.
-    pub fn llm(&self, http: &reqwest::Client) -> Llm {
-        let endpoint = self.text("LLM_BASE_URL").map(|base_url| Endpoint {
-            base_url: base_url.to_owned(),
-            api_key: self.secret("LLM_API_KEY"),
-            model: self.required("LLM_MODEL").to_owned(),
-        });
-        let limits = Limits { total: self.seconds("LLM_SECONDS", 25.0), ..Limits::default() };
-        Llm::new(http.clone(), endpoint.into_iter().collect(), limits)
+    /// Questions to the models and their answers (`LLM_SAVE_MS`, `LLM_LEASE_SECONDS`, `LLM_CONTEXT_TOKENS`,
+    /// `QUESTIONS_PER_MINUTE`).
+    pub fn chats(&self, http: &reqwest::Client) -> Chats {
+        let usual = Pace::default();
+        let save = self.number("LLM_SAVE_MS", u64::try_from(usual.save.as_millis()).unwrap_or(u64::MAX));
+        let history_chars = self.number("LLM_CONTEXT_TOKENS", usual.history_chars / CHARS_PER_TOKEN);
+        let pace = Pace {
+            save: Duration::from_millis(save.max(10)),
+            lease_seconds: self.number("LLM_LEASE_SECONDS", usual.lease_seconds).max(1),
+            history_chars: history_chars.saturating_mul(CHARS_PER_TOKEN),
+        };
+        let questions_per_minute = self.number("QUESTIONS_PER_MINUTE", 30);
+        Chats { store: self.store(), llm: self.llm(http), pace, questions_per_minute }
     }
 
     /// Sends mail by SES.

@@ -8,6 +8,7 @@ mod clients;
 mod environment;
 mod logs;
 pub mod metrics;
+pub mod queue;
 mod serve;
 
 pub use batch::BatchResponse;

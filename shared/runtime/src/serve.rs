@@ -60,7 +60,8 @@ where
 
 async fn build<S>(state: impl FnOnce(&Environment) -> Option<S>) -> Result<S, ConfigError> {
     let environment = Environment::load().await?;
-    logs::init(environment.text("LOG_LEVEL").unwrap_or("info"));
+    let detailed = environment.flag("ENABLE_LOGS").then_some("debug");
+    logs::init(detailed.or(environment.text("LOG_LEVEL")).unwrap_or("info"));
     let state = state(&environment);
     environment.check()?;
     state.ok_or_else(ConfigError::unexplained)

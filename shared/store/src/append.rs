@@ -8,7 +8,7 @@
 use crate::error::StoreError;
 use crate::item::{Item, event_item, from_item, n, s, to_item};
 use crate::keys;
-use crate::table::{action, cancellation, put_new};
+use crate::table::{action, cancellation, is_busy, pause, put_new};
 use crate::{Tenant, leases, now, outgoing};
 use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::contact::Timeline;
@@ -17,8 +17,6 @@ use domain::event::{Event, EventBody};
 use domain::ids::ConversationId;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Duration;
 
 /// Most events of one append: each is written twice (conversation and timeline), maybe with a record of its delivery,
 /// beside five other records, and a transaction holds 100 actions.
@@ -198,10 +196,7 @@ impl Tenant {
                 timeline: old_image(failed(TIMELINE))?,
             });
         }
-        let busy = |reason: &CancellationReason| {
-            matches!(reason.code(), Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
-        };
-        if reasons.iter().any(busy) { Ok(Commit::Busy) } else { Err(StoreError::from(error)) }
+        if reasons.iter().any(is_busy) { Ok(Commit::Busy) } else { Err(StoreError::from(error)) }
     }
 
     async fn duplicate(&self, marker: &Marker) -> Result<Commit, StoreError> {
@@ -329,11 +324,4 @@ fn put_if_unmoved(table: &str, item: Item, last_seq: u64) -> Result<TransactWrit
 
 fn old_image<T: serde::de::DeserializeOwned>(reason: Option<&CancellationReason>) -> Result<Option<T>, StoreError> {
     reason.and_then(CancellationReason::item).map(|item| from_item(item.clone())).transpose()
-}
-
-/// Waits a little longer after each attempt. The spread is the chance by which the standard library seeds its hash maps.
-async fn pause(attempt: u32) {
-    let ceiling = 2_u64.pow(attempt.min(6));
-    let spread = RandomState::new().build_hasher().finish() % (ceiling + 1);
-    tokio::time::sleep(Duration::from_millis(spread)).await;
 }

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::keys::Key;
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::chat::Exchange;
 use domain::event::Event;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
@@ -45,6 +46,11 @@ pub fn event_from_body(body: &str) -> Result<Event, StoreError> {
 pub(crate) fn event_from_item(item: &Item) -> Result<Event, StoreError> {
     let body = item.get("body").and_then(|value| value.as_s().ok());
     event_from_body(body.ok_or_else(|| StoreError::corrupt("an event without a body"))?)
+}
+
+/// The exchange in an item's `question` and `outcome`.
+pub fn exchange_from_texts(question: &str, outcome: Option<&str>) -> Result<Exchange, StoreError> {
+    Ok(Exchange { question: serde_json::from_str(question)?, outcome: outcome.map(serde_json::from_str).transpose()? })
 }
 
 pub(crate) fn s(text: impl Into<String>) -> AttributeValue {

@@ -20,11 +20,17 @@
 //! | conversation of a call at its provider | `CALL#<org>#<provider id>` | `REF` |
 //! | organization of a voice agent of its own | `AGENT#<agent>` | `ORG` |
 //! | connection to be greeted (has `ttl`) | `HELLO#<connection>` | `HELLO` |
+//! | chat of a person with the model: exchanges, head | `CHAT#<org>#<chat>` | `X#<number>`, `META` |
+//! | long answer of an exchange, in pieces | `ANSWER#<org>#<chat>` | `X#<number>#<piece>` |
+//! | points of a person: balance, then what changed it | `POINTS#<org>#<user>` | `BALANCE`, `L#<time in ms>#<id>` |
+//! | use of the model: by day and person, by month | `USAGE#<org>` | `D#<day>#<user>`, `CAP#<month>` |
 //! | whether the stack is set up | `SETUP` | `DONE` |
 //!
 //! `gsi1` of `core`: `ORG#<org>#LIVE` and `ORG#<org>#ENDED` list conversations, `ORG#<org>#CONTACTS` contacts; the sort
 //! key is `<start in ms>#<id>`, which never changes, so that pages are stable. `OUTBOX` and `LEASES` list, over all
-//! organizations, what somebody must finish if nobody does: unsent messages by `<recorded in ms>#…`, leases by their end.
+//! organizations, what somebody must finish if nobody does: unsent messages by `<recorded in ms>#…`, leases by their end;
+//! `RUNNING` lists exchanges whose answer is not over by `<asked in ms>#…`. `ORG#<org>#CHATS#<user>` lists a person's
+//! chats; its sort key is the only one that moves: with every exchange, to the top.
 //!
 //! Events sort directly before the head of their thread (`M#…` < `META`, `T#…` < `THEAD`): one query returns both.
 //! No sort key may ever be created between them.
@@ -43,9 +49,12 @@
 //! | webhook: verdict, then its body in pieces | `INBOX#<org>` , `INBOX#<org>#<webhook>` | `<webhook>`, `P#<piece>` |
 //! | connection | `CONN#<connection>` | `-` |
 //! | subscription | `TOPIC#<org>#<topic>` | `<connection>` |
+//! | answer under way: who makes it, then what there is; what the queue is to be told | `RUN#<org>#<exchange>` | `-`, `B#<last token>`, `JOB` |
+//! | exchange of a request with an idempotency key | `ASKED#<org>#<user>#<key>` | `-` |
+//! | answer that may be given again | `CACHE#<org>#<digest>` | `-` |
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::ids::{ContactId, ConversationId, InvitationId, OrganizationId, UserId};
+use domain::ids::{ChatId, ContactId, ConversationId, ExchangeId, InvitationId, OrganizationId, UserId};
 use domain::phone::PhoneNumber;
 use domain::user::Email;
 use std::collections::HashMap;
@@ -57,7 +66,12 @@ pub const EVENT_PREFIX: &str = "M#";
 /// Attribute of events that work follows from: what the pipe to the reply queue looks for. Its value groups the jobs of a
 /// conversation: a digest, because a group's name has 128 characters and an id may hold a phone number.
 pub const FOLLOW_UP: &str = "follow_up";
-/// Sort key of a connection to be greeted: the fan-out's other kind of record.
+/// Attribute of questions that are answered off the request path: what the pipe to the chat queue looks for. Its value, a
+/// digest, is one of each question: who answers waits for a chat's earlier answers, the queue does not.
+pub const ASKED: &str = "asked";
+/// Prefix of the sort keys of exchanges: the fan-out's second kind of record.
+pub const EXCHANGE_PREFIX: &str = "X#";
+/// Sort key of a connection to be greeted: the fan-out's third kind of record.
 pub const HELLO: &str = "HELLO";
 
 pub(crate) const HEAD: &str = "META";
@@ -183,6 +197,78 @@ pub(crate) const OUTBOX: &str = "OUTBOX";
 /// Index partition of leases.
 pub(crate) const LEASES: &str = "LEASES";
 
+/// Index partition of exchanges whose answer is not over.
+pub(crate) const RUNNING: &str = "RUNNING";
+
+fn chat_pk(org: &OrganizationId, chat: &ChatId) -> String {
+    format!("CHAT#{org}#{chat}")
+}
+
+pub(crate) fn chat(org: &OrganizationId, chat: &ChatId) -> Key {
+    Key::new(chat_pk(org, chat), HEAD)
+}
+
+pub(crate) fn exchange(org: &OrganizationId, chat: &ChatId, number: u64) -> Key {
+    Key::new(chat_pk(org, chat), numbered(EXCHANGE_PREFIX, number))
+}
+
+pub(crate) fn answer_piece(org: &OrganizationId, chat: &ChatId, number: u64, piece: u64) -> Key {
+    let exchange = numbered(EXCHANGE_PREFIX, number);
+    Key::new(format!("ANSWER#{org}#{chat}"), numbered(&format!("{exchange}#"), piece))
+}
+
+pub(crate) fn chats_index(org: &OrganizationId, user: &UserId) -> String {
+    format!("ORG#{org}#CHATS#{user}")
+}
+
+fn points_pk(org: &OrganizationId, user: &UserId) -> String {
+    format!("POINTS#{org}#{user}")
+}
+
+pub(crate) fn balance(org: &OrganizationId, user: &UserId) -> Key {
+    Key::new(points_pk(org, user), "BALANCE")
+}
+
+pub(crate) fn ledger_entry(org: &OrganizationId, user: &UserId, millis: i64, id: &str) -> Key {
+    Key::new(points_pk(org, user), format!("{LEDGER_PREFIX}{millis:013}#{id}"))
+}
+
+/// Prefix of the sort keys of what changed a balance.
+pub(crate) const LEDGER_PREFIX: &str = "L#";
+/// Prefix of the sort keys of a day's use.
+pub(crate) const DAY_PREFIX: &str = "D#";
+
+pub(crate) fn usage_of_day(org: &OrganizationId, day: &str, user: &UserId) -> Key {
+    Key::new(format!("USAGE#{org}"), format!("{DAY_PREFIX}{day}#{user}"))
+}
+
+pub(crate) fn usage_of_month(org: &OrganizationId, month: &str) -> Key {
+    Key::new(format!("USAGE#{org}"), format!("CAP#{month}"))
+}
+
+pub(crate) fn run(org: &OrganizationId, exchange: &ExchangeId) -> Key {
+    Key::new(format!("RUN#{org}#{exchange}"), NONE)
+}
+
+pub(crate) fn run_batch(org: &OrganizationId, exchange: &ExchangeId, last: u64) -> Key {
+    Key::new(run(org, exchange).pk, numbered(BATCH_PREFIX, last))
+}
+
+pub(crate) fn run_job(org: &OrganizationId, exchange: &ExchangeId) -> Key {
+    Key::new(run(org, exchange).pk, "JOB")
+}
+
+/// Prefix of the sort keys of what there is of an answer under way.
+pub(crate) const BATCH_PREFIX: &str = "B#";
+
+pub(crate) fn asked(org: &OrganizationId, user: &UserId, key: &str) -> Key {
+    Key::new(format!("ASKED#{org}#{user}#{key}"), NONE)
+}
+
+pub(crate) fn cached_answer(org: &OrganizationId, digest: &str) -> Key {
+    Key::new(format!("CACHE#{org}#{digest}"), NONE)
+}
+
 pub(crate) fn lock(org: &OrganizationId, what: &str, who: &str) -> Key {
     Key::new(format!("LOCK#{org}#{what}#{who}"), NONE)
 }
@@ -284,6 +370,8 @@ mod tests {
         let conversation = ConversationId::parse("conv_1").unwrap();
         let contact_id = ContactId::parse("worker_1").unwrap();
         let number = PhoneNumber::from_provider("+14155550100").unwrap();
+        let (chat_id, exchange_id) = (ChatId::parse("chat_1").unwrap(), ExchangeId::parse("ex_1").unwrap());
+        let person = UserId::parse("ada").unwrap();
         let keys = [
             organization(&org),
             timeline_head(&org, &contact_id),
@@ -302,6 +390,18 @@ mod tests {
             inbox_piece(&org, "1", 0),
             marker(&org, "twilio", "SM1"),
             subscription(&org, "inbox", "c1="),
+            chat(&org, &chat_id),
+            exchange(&org, &chat_id, 1),
+            answer_piece(&org, &chat_id, 1, 1),
+            balance(&org, &person),
+            ledger_entry(&org, &person, 1, "x"),
+            usage_of_day(&org, "20261121", &person),
+            usage_of_month(&org, "202611"),
+            run(&org, &exchange_id),
+            run_batch(&org, &exchange_id, 1),
+            run_job(&org, &exchange_id),
+            asked(&org, &person, "key"),
+            cached_answer(&org, "digest"),
         ];
         assert!(keys.iter().all(|key| key.pk.split('#').any(|part| part == "org-a")));
     }

@@ -4,17 +4,21 @@
 //! forgets it cannot be written. [`Store`] itself offers what has no tenant yet: finding one by a number or an
 //! address, set-up, connections and one-time things.
 //!
-//! Two tables: `core` keeps what must never be lost and has the stream; `ephemeral` has neither stream nor backup, so
-//! that the fan-out, which writes only there, can never wake itself. [`keys`] lists every key.
+//! Two tables: `core` keeps what must never be lost; `ephemeral` expires and has no backup. Each has a stream: that of
+//! `core` feeds the fan-out and the reply queue, that of `ephemeral` the chat queue alone. The fan-out writes only to
+//! `ephemeral`, so it can never wake itself. [`keys`] lists every key.
 
+mod answers;
 mod append;
 mod calls;
+mod chats;
 mod clock;
 mod connections;
 mod contacts;
 mod conversations;
 mod credentials;
 mod error;
+mod exchanges;
 mod guards;
 mod inbox;
 pub mod item;
@@ -25,25 +29,32 @@ mod one_time;
 mod organizations;
 mod outgoing;
 mod people;
+mod points;
 mod revocations;
+mod runs;
 mod subscriptions;
 mod table;
 
+pub use answers::CachedAnswer;
 pub use append::{Append, Appended, Guard, MAX_EVENTS, Marker, Refused};
+pub use chats::ChatPage;
 pub use clock::now;
 pub use connections::{Connection, Greeting};
 pub use contacts::{ContactPage, NewContact};
 pub use conversations::{ConversationFilter, ConversationPage};
 pub use credentials::{Account, Credential, NewAccount};
 pub use error::StoreError;
+pub use exchanges::{Asked, Asking, Ended, Known, RequestKey};
 pub use guards::{Limit, Once};
 pub use inbox::{InboxPage, Verdict, Webhook, WebhookKind};
 pub use leases::Lease;
 pub use log::{Log, Thread};
 pub use one_time::{Attempt, CodePurpose, Ticket};
 pub use outgoing::{Claim, Outgoing, StatusChange};
-pub use people::Invitation;
+pub use people::{Invitation, OwnChange};
+pub use points::{Balance, Cause, DayOfUse, LedgerEntry};
 pub use revocations::{Head, Watch};
+pub use runs::{Batch, Maker, Run, Saved};
 pub use subscriptions::{Subscription, SubscriptionState, Topic};
 
 use aws_sdk_dynamodb::Client;

@@ -15,8 +15,17 @@ use domain::user::User;
 use serde::{Deserialize, Serialize};
 
 /// What [`Tenant::update_organization`] changes.
-const SETTINGS: [&str; 8] =
-    ["name", "timezone", "region", "sign_in_code_required", "open_sign_up", "twilio", "elevenlabs", "instructions"];
+const SETTINGS: [&str; 9] = [
+    "name",
+    "timezone",
+    "region",
+    "sign_in_code_required",
+    "open_sign_up",
+    "twilio",
+    "elevenlabs",
+    "instructions",
+    "ai",
+];
 
 #[derive(Serialize, Deserialize)]
 struct OwnerOfNumber {

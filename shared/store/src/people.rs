@@ -4,11 +4,13 @@ use crate::Tenant;
 use crate::error::StoreError;
 use crate::item::{from_item, n, s, to_item};
 use crate::keys;
+use crate::table::update_action;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Update};
 use domain::ids::{InvitationId, UserId};
 use domain::time::Timestamp;
-use domain::user::{Email, Role, User};
+use domain::user::{Email, Profile, Role, User};
 use serde::{Deserialize, Serialize};
 
 /// An invitation of an address into the organization.
@@ -26,6 +28,30 @@ pub struct Invitation {
     pub expires_at: i64,
     /// Digest of the secret in the mail.
     pub secret_digest: String,
+}
+
+/// What people change of themselves. `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OwnChange {
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+    /// What the model is told about them, all of it.
+    pub profile: Option<Profile>,
+}
+
+impl OwnChange {
+    /// The attributes that change.
+    fn values(&self) -> Result<Vec<(&'static str, AttributeValue)>, StoreError> {
+        let profile = self.profile.as_ref().map(serde_dynamo::to_attribute_value).transpose()?;
+        let values = [
+            ("first_name", self.first_name.as_ref().map(s)),
+            ("last_name", self.last_name.as_ref().map(s)),
+            ("profile", profile),
+        ];
+        Ok(values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    }
 }
 
 impl Tenant {
@@ -60,7 +86,7 @@ impl Tenant {
                  AND #after = :old_after",
             );
         let update = values(update, before, "old_");
-        let mut actions = vec![transact(values(update, after, ""))?];
+        let mut actions = vec![update_action(values(update, after, ""))?];
         if let Some(witness) = witness {
             let unchanged = Update::builder()
                 .table_name(self.store.core())
@@ -71,9 +97,42 @@ impl Tenant {
                 .expression_attribute_names("#active", "active")
                 .expression_attribute_values(":admin", s(Role::Admin.as_str()))
                 .expression_attribute_values(":yes", AttributeValue::Bool(true));
-            actions.push(transact(unchanged)?);
+            actions.push(update_action(unchanged)?);
         }
         self.store.all_or_nothing(actions).await
+    }
+
+    /// Changes what people say of themselves, and nothing that somebody else changes of them meanwhile. The person as
+    /// they are then; `None` when they may not sign in (any more).
+    pub async fn change_own(&self, id: &UserId, change: &OwnChange) -> Result<Option<User>, StoreError> {
+        let values = change.values()?;
+        if values.is_empty() {
+            return Ok(self.user(id).await?.filter(|user| user.active));
+        }
+        let set: Vec<String> = values.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+        let update = self
+            .store
+            .client
+            .update_item()
+            .table_name(self.store.core())
+            .set_key(Some(keys::user(&self.organization_id, id).attributes()))
+            .update_expression(format!("SET {}", set.join(", ")))
+            .condition_expression("#active = :yes")
+            .expression_attribute_names("#active", "active")
+            .expression_attribute_values(":yes", AttributeValue::Bool(true))
+            .return_values(ReturnValue::AllNew);
+        let update = values.into_iter().fold(update, |update, (name, value)| {
+            update
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":{name}"), value)
+        });
+        match update.send().await {
+            Ok(output) => output.attributes.map(from_item).transpose(),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(error.into()),
+            },
+        }
     }
 
     /// Refuses every token of a person that was issued before this second.
@@ -140,9 +199,4 @@ fn values(update: UpdateBuilder, user: &User, prefix: &str) -> UpdateBuilder {
             .expression_attribute_names(format!("#{short}"), name)
             .expression_attribute_values(format!(":{prefix}{short}"), value)
     })
-}
-
-fn transact(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
-    let update = update.build().map_err(|error| StoreError::Corrupt(Box::new(error)))?;
-    Ok(TransactWriteItem::builder().update(update).build())
 }

@@ -10,10 +10,11 @@ use crate::error::StoreError;
 use crate::item::{Item, from_item, n, s, to_item};
 use crate::keys;
 use crate::log::Thread;
+use crate::table::held;
 use crate::{Tenant, now};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use domain::ids::{ConnectionId, ContactId, ConversationId, UserId};
 use domain::time::Timestamp;
 use domain::user::Principal;
@@ -31,7 +32,7 @@ pub enum Topic {
     Contact(ContactId),
     /// One short frame per event of the whole organization.
     Inbox,
-    /// A person's own connections, so that the end of their access finds them.
+    /// A person's own connections: their chats are told there, and the end of their access finds them.
     User(UserId),
 }
 
@@ -82,6 +83,9 @@ pub struct Subscription {
     /// The latest number the fan-out left to the catch-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<u64>,
+    /// Whether answers are told as they come, word by word; only of a person's own connections.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tokens: bool,
     /// When it was subscribed.
     pub since: Timestamp,
     /// Second at which the record ends.
@@ -108,6 +112,7 @@ impl Tenant {
             state: if topic.thread().is_some() { SubscriptionState::CatchingUp } else { SubscriptionState::Live },
             reached,
             pending: None,
+            tokens: false,
             since: now(),
             ttl: connection.ttl,
         };
@@ -170,13 +175,25 @@ impl Tenant {
         }
     }
 
-    fn update(&self, topic: &Topic, connection: &ConnectionId) -> UpdateItemFluentBuilder {
+    /// From now on a person's connection is told their answers word by word. A connection that is gone stays so.
+    pub async fn wish_tokens(&self, person: &UserId, connection: &ConnectionId) -> Result<(), StoreError> {
+        let topic = Topic::User(person.clone());
+        let wish = self
+            .subscription(&topic, connection)
+            .update_expression("SET #tokens = :yes")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#tokens", "tokens")
+            .expression_attribute_values(":yes", AttributeValue::Bool(true));
+        held(wish.send().await).map(|_| ())
+    }
+
+    fn subscription(&self, topic: &Topic, connection: &ConnectionId) -> UpdateItemFluentBuilder {
         let key = keys::subscription(&self.organization_id, &topic.name(), connection.as_str());
-        self.store
-            .client
-            .update_item()
-            .table_name(self.store.ephemeral())
-            .set_key(Some(key.attributes()))
+        self.store.client.update_item().table_name(self.store.ephemeral()).set_key(Some(key.attributes()))
+    }
+
+    fn update(&self, topic: &Topic, connection: &ConnectionId) -> UpdateItemFluentBuilder {
+        self.subscription(topic, connection)
             .expression_attribute_names("#state", "state")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }

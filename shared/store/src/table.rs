@@ -6,10 +6,12 @@ use crate::item::{Item, from_item, s};
 use crate::keys::{self, Key};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{CancellationReason, KeysAndAttributes, Put, ReturnValue, TransactWriteItem};
 use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 /// Keys that one BatchGetItem takes.
 const BATCH: usize = 100;
@@ -148,6 +150,12 @@ pub(crate) fn action(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
+/// A change of an item as part of a transaction.
+pub(crate) fn update_action(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
+    let update = update.build().map_err(|error| StoreError::Corrupt(Box::new(error)))?;
+    Ok(TransactWriteItem::builder().update(update).build())
+}
+
 /// A put that must not replace anything.
 pub(crate) fn put_new(table: &str, item: Item) -> Result<TransactWriteItem, StoreError> {
     action(Put::builder().table_name(table).set_item(Some(item)).condition_expression("attribute_not_exists(pk)"))
@@ -159,4 +167,16 @@ pub(crate) fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> O
         Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => Some(canceled.cancellation_reasons()),
         _ => None,
     }
+}
+
+/// Whether an action of a transaction failed because others were at the same items.
+pub(crate) fn is_busy(reason: &CancellationReason) -> bool {
+    matches!(reason.code(), Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
+}
+
+/// Waits a little longer after each attempt. The spread is the chance by which the standard library seeds its hash maps.
+pub(crate) async fn pause(attempt: u32) {
+    let ceiling = 2_u64.pow(attempt.min(6));
+    let spread = RandomState::new().build_hasher().finish() % (ceiling + 1);
+    tokio::time::sleep(Duration::from_millis(spread)).await;
 }

@@ -64,6 +64,24 @@ pub enum Code {
     InvalidSignature,
     /// Too many requests.
     RateLimited,
+    /// Another answer of the chat is under way.
+    AnswerInProgress,
+    /// The person's or the organization's points are used up.
+    PointsExhausted,
+    /// There is no language model.
+    LlmNotConfigured,
+    /// The language model is down or refuses our request.
+    LlmUnavailable,
+    /// The language model is throttling us.
+    LlmRateLimited,
+    /// The language model took too long.
+    LlmTimeout,
+    /// The language model's answer broke off.
+    LlmInterrupted,
+    /// The language model's provider may not answer this.
+    LlmRefused,
+    /// The messages do not fit the language model.
+    ContextTooLong,
     /// Something we depend on is busy or down.
     Unavailable,
     /// Our fault.
@@ -72,7 +90,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, for the documentation's test.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 37] = [
         Self::MissingToken,
         Self::InvalidToken,
         Self::TokenExpired,
@@ -99,6 +117,15 @@ impl Code {
         Self::ProviderTimeout,
         Self::InvalidSignature,
         Self::RateLimited,
+        Self::AnswerInProgress,
+        Self::PointsExhausted,
+        Self::LlmNotConfigured,
+        Self::LlmUnavailable,
+        Self::LlmRateLimited,
+        Self::LlmTimeout,
+        Self::LlmInterrupted,
+        Self::LlmRefused,
+        Self::ContextTooLong,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -118,12 +145,18 @@ impl Code {
             Self::CodeExhausted | Self::AccountLocked | Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict | Self::UnderHumanControl | Self::OptedOut => StatusCode::CONFLICT,
-            Self::ProviderRefused | Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
-            Self::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Conflict | Self::UnderHumanControl | Self::OptedOut | Self::AnswerInProgress => StatusCode::CONFLICT,
+            Self::PointsExhausted => StatusCode::PAYMENT_REQUIRED,
+            Self::LlmRefused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::ProviderRefused | Self::ProviderUnavailable | Self::LlmUnavailable | Self::LlmInterrupted => {
+                StatusCode::BAD_GATEWAY
+            }
+            Self::ProviderTimeout | Self::LlmTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::PayloadTooLarge | Self::ContextTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unavailable | Self::NotConfigured => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::NotConfigured | Self::LlmNotConfigured | Self::LlmRateLimited => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -157,6 +190,15 @@ impl Code {
             Self::ProviderTimeout => "The provider did not answer in time",
             Self::InvalidSignature => "Forbidden",
             Self::RateLimited => "Too many requests",
+            Self::AnswerInProgress => "Another answer of this chat is under way",
+            Self::PointsExhausted => "The points are used up",
+            Self::LlmNotConfigured => "No language model is configured",
+            Self::LlmUnavailable => "The language model is not available",
+            Self::LlmRateLimited => "The language model takes no more requests for now",
+            Self::LlmTimeout => "The language model did not answer in time",
+            Self::LlmInterrupted => "The answer broke off",
+            Self::LlmRefused => "The language model may not answer this",
+            Self::ContextTooLong => "The conversation is too long for the language model",
             Self::Unavailable => "Temporarily unavailable",
             Self::Internal => "Internal error",
         }
@@ -194,6 +236,15 @@ impl Code {
             Self::ProviderTimeout => "It may have been done: look at the conversation before trying again.",
             Self::InvalidSignature => "Check the credentials and the URL that the sender is configured with.",
             Self::RateLimited => "Wait as long as Retry-After says.",
+            Self::AnswerInProgress => "Wait for its end, or stop it: POST /api/stream/interactions/{id}/stop.",
+            Self::PointsExhausted => "See GET /api/usage; an admin of your organization grants points.",
+            Self::LlmNotConfigured => "Set LLM_BASE_URL and LLM_MODEL, or BEDROCK_MODEL_ID.",
+            Self::LlmUnavailable => "Nothing was charged. Try again in a moment.",
+            Self::LlmRateLimited => "Nothing was charged. Try again in a moment.",
+            Self::LlmTimeout => "Nothing was charged. Try again.",
+            Self::LlmInterrupted => "What came is kept, and nothing was charged. Ask again.",
+            Self::LlmRefused => "Nothing was charged. Ask in another way.",
+            Self::ContextTooLong => "Begin a new chat, or send a shorter message.",
             Self::Unavailable => "Try again in a moment.",
             Self::Internal => "Report the request_id.",
         }

@@ -3,8 +3,10 @@
 use crate::error::{ApiError, Code};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 /// A JSON body.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Err(JsonRejection::JsonDataError(error)) => {
                 Err(ApiError::invalid(format!("The body does not fit: {}", reason(&error.body_text()))))
             }
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Code::PayloadTooLarge.into()),
             Err(_) => Err(ApiError::invalid("The body cannot be read")),
         }
     }
@@ -42,6 +45,31 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             .map(|axum::extract::Query(query)| Self(query))
             .map_err(|_| ApiError::invalid("The query string does not fit"))
     }
+}
+
+/// The request's `Idempotency-Key`.
+#[derive(Debug)]
+pub struct IdempotencyKey(pub Option<String>);
+
+const KEY_HEADER: &str = "idempotency-key";
+const MAX_KEY: usize = 128;
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(KEY_HEADER) else { return Ok(Self(None)) };
+        match value.to_str() {
+            Ok(key) if (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
+                Ok(Self(Some(key.to_owned())))
+            }
+            _ => Err(ApiError::invalid("Idempotency-Key has 1 to 128 visible ASCII characters")),
+        }
+    }
+}
+
+/// Tells `null` from a field that is left out, with `#[serde(default, deserialize_with = "given")]`.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// A short text typed by a person, such as a name: trimmed, one line, at most `max` characters, possibly none.

@@ -7,7 +7,9 @@
 
 pub mod access;
 pub mod auth;
+mod chat;
 pub mod cookies;
+pub mod cursor;
 pub mod error;
 pub mod extract;
 pub mod lambda;
@@ -15,4 +17,5 @@ pub mod page;
 pub mod sse;
 
 pub use auth::{Authenticator, Caller, StreamCaller};
+pub use chat::trouble;
 pub use error::{ApiError, Code};

@@ -8,8 +8,11 @@ use futures_util::Stream;
 use http::{HeaderValue, header};
 use serde::Serialize;
 use std::convert::Infallible;
-use std::fmt::Write;
+use std::io::Write;
 use std::time::Duration;
+
+/// Room for most blocks.
+const SMALL: usize = 256;
 
 /// A block with an event name (seeds A, D). `name` is one of ours, without line breaks.
 pub fn named<T: Serialize + ?Sized>(name: &str, data: &T, id: Option<u64>) -> Bytes {
@@ -43,39 +46,56 @@ pub fn response(blocks: impl Stream<Item = Bytes> + Send + 'static) -> Response 
 }
 
 fn block<T: Serialize + ?Sized>(name: Option<&str>, data: &T, id: Option<u64>) -> Bytes {
-    let mut text = String::new();
+    let mut block = Vec::with_capacity(SMALL);
     if let Some(name) = name {
-        let _ = writeln!(text, "event: {name}");
+        let _ = writeln!(block, "event: {name}");
     }
-    text.push_str("data: ");
-    text.push_str(&ascii_json(data));
-    text.push('\n');
+    block.extend_from_slice(b"data: ");
+    push_ascii_json(&mut block, data);
+    block.push(b'\n');
     if let Some(id) = id {
-        let _ = writeln!(text, "id: {id}");
+        let _ = writeln!(block, "id: {id}");
     }
-    text.push('\n');
-    Bytes::from(text)
+    block.push(b'\n');
+    Bytes::from(block)
 }
 
 /// JSON in ASCII: whatever else stands in a string is escaped, so that no chunk boundary can cut a character.
 pub fn ascii_json<T: Serialize + ?Sized>(data: &T) -> String {
-    // Our wire types always serialize; a type that does not is caught by the tests of its route.
-    let json = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
-    if json.is_ascii() {
-        return json;
+    let mut json = Vec::new();
+    push_ascii_json(&mut json, data);
+    String::from_utf8(json).unwrap_or_default()
+}
+
+fn push_ascii_json<T: Serialize + ?Sized>(text: &mut Vec<u8>, data: &T) {
+    let begin = text.len();
+    if serde_json::to_writer(&mut *text, data).is_err() {
+        // Our wire types always serialize; a type that does not is caught by the tests of its route.
+        text.truncate(begin);
+        text.extend_from_slice(b"null");
     }
-    let mut ascii = String::with_capacity(json.len() * 2);
+    if !text.is_ascii() {
+        let json = text.split_off(begin);
+        escape(text, &String::from_utf8_lossy(&json));
+    }
+}
+
+fn escape(text: &mut Vec<u8>, json: &str) {
+    text.reserve(json.len() * 2);
     let mut units = [0; 2];
-    for character in json.chars() {
-        if character.is_ascii() {
-            ascii.push(character);
-        } else {
+    let mut rest = json;
+    while let Some(at) = rest.find(|character: char| !character.is_ascii()) {
+        let (ascii, other) = rest.split_at(at);
+        text.extend_from_slice(ascii.as_bytes());
+        let mut characters = other.chars();
+        if let Some(character) = characters.next() {
             for unit in character.encode_utf16(&mut units) {
-                let _ = write!(ascii, "\\u{unit:04x}");
+                let _ = write!(text, "\\u{unit:04x}");
             }
         }
+        rest = characters.as_str();
     }
-    ascii
+    text.extend_from_slice(rest.as_bytes());
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The local cloud, as a process, with the functions' release binaries.
+//! The local cloud, as a process, with the functions' release binaries where they are measured in it.
 
 use crate::wire::{Message, Wire};
 use crate::{CLOUD, Result, machine};
@@ -42,26 +42,29 @@ struct ElevenLabs {
 
 #[derive(Clone, Deserialize)]
 pub(crate) struct User {
+    pub(crate) id: String,
     pub(crate) email: String,
     pub(crate) organization_id: String,
     pub(crate) token: String,
 }
 
 impl Cloud {
-    pub(crate) async fn start(program: &Path, binaries: &Path) -> Result<Self> {
+    /// Starts one, with the functions of a folder or those in its own program.
+    pub(crate) async fn start(program: &Path, binaries: Option<&Path>) -> Result<Self> {
         let data = tempfile::tempdir()?;
         let mut command = Command::new(program);
         command
             .args(["--port", "0", "--data-dir"])
             .arg(data.path())
-            .arg("--bin-dir")
-            .arg(binaries)
             .env(CLOUD, "1")
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(data.path().join("stderr.txt"))?)
             .kill_on_drop(true);
+        if let Some(binaries) = binaries {
+            command.arg("--bin-dir").arg(binaries);
+        }
         let mut process = command.spawn()?;
         let info = ready(&mut process, data.path()).await?;
         let mut functions = BTreeMap::new();

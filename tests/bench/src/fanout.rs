@@ -4,9 +4,10 @@
 use crate::cloud::{Cloud, User, said};
 use crate::function::{Function, Start};
 use crate::machine::{self, Processors};
+use crate::replay::{self, Writes};
 use crate::report::{Report, Target, millis, percentile};
 use crate::wire::{Wire, spawn};
-use crate::{Binaries, Result, event, replay};
+use crate::{Binaries, Result, event};
 use domain::conversation::{Conversation, Medium, NewConversation, Urgency};
 use domain::ids::{ConnectionId, ContactId, ConversationId, OrganizationId, UserId};
 use domain::phone::PhoneNumber;
@@ -31,7 +32,7 @@ pub(crate) async fn measure(cloud: &Cloud, binaries: &Binaries, report: &mut Rep
     let gateway = Gateway::start().await?;
     let mut environment = cloud.environment("fanout")?;
     environment.insert("WEBSOCKET_ENDPOINT".to_owned(), gateway.url.clone());
-    environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), replay::start(cloud.dynamodb()).await?);
+    environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), replay::start(cloud.dynamodb(), Writes::Asked).await?);
 
     let processors = Processors::two();
     if let Some(processors) = &processors {

@@ -42,7 +42,7 @@ async fn idle(cloud: &Cloud, binaries: &Binaries, report: &mut Report) -> Result
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let conversation = format!("/api/conversation/{CONVERSATION}");
     let unknown = "/api/conversation/conv_14155550100_20250101_000000/stream";
-    let events: [(&str, Arc<[u8]>); 8] = [
+    let events: [(&str, Arc<[u8]>); 11] = [
         ("bare", get("/health", "/health")),
         ("auth", get("/api/me", "/api/me")),
         ("admin", get("/api/admin/organization", "/api/admin/organization")),
@@ -52,8 +52,11 @@ async fn idle(cloud: &Cloud, binaries: &Binaries, report: &mut Report) -> Result
         ),
         ("snapshots", get("/api/conversation/{conversation_id}", &conversation)),
         ("live-stream", get("/api/conversation/{conversation_id}/stream", unknown)),
+        ("llm-stream", get("/api/stream/interactions/{interaction_id}", "/api/stream/interactions/unknown")),
+        ("chat-sessions", get("/chat/sessions", "/chat/sessions")),
         ("websocket", event::disconnected("bench=")),
         ("fanout", event::batch(&[])?),
+        ("chat", event::batch(&[])?),
     ];
     for (name, payload) in events {
         // The bare function takes whatever environment it gets.

@@ -14,7 +14,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
 /// No invocation of the benchmark takes this long.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Is given each piece of a streamed answer, as it is read.
+pub(crate) type Seen = Box<dyn FnMut(&[u8], Instant) + Send>;
 
 /// A function's process, or one of the bare function.
 pub(crate) struct Function {
@@ -26,11 +29,18 @@ pub(crate) struct Function {
 
 struct Work {
     payload: Arc<[u8]>,
+    running: Running,
+}
+
+/// An event that a function is at work on.
+struct Running {
     done: oneshot::Sender<Answer>,
+    seen: Option<Seen>,
 }
 
 /// What a function answered.
 pub(crate) struct Answer {
+    /// Empty where each piece of it was seen.
     pub(crate) body: Vec<u8>,
     /// When all of it was there.
     pub(crate) at: Instant,
@@ -38,7 +48,7 @@ pub(crate) struct Answer {
 
 struct Api {
     work: tokio::sync::Mutex<mpsc::UnboundedReceiver<Work>>,
-    running: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    running: Mutex<HashMap<String, Running>>,
     ready: Arc<Mutex<Option<Instant>>>,
     number: AtomicU64,
 }
@@ -86,7 +96,7 @@ impl Function {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true);
-        let invocation = first.map(|payload| submit(&work, payload)).transpose()?;
+        let invocation = first.map(|payload| submit(&work, payload, None)).transpose()?;
         let started = Instant::now();
         let child = command.spawn().map_err(|error| format!("{}: {error}", start.program.display()))?;
         Ok((Self { child, work, started, ready }, invocation))
@@ -94,7 +104,12 @@ impl Function {
 
     /// Has an event handled.
     pub(crate) async fn invoke(&self, payload: &Arc<[u8]>) -> Result<Answer> {
-        submit(&self.work, payload)?.answer().await
+        submit(&self.work, payload, None)?.answer().await
+    }
+
+    /// Has an event handled whose answer is a stream.
+    pub(crate) async fn stream(&self, payload: &Arc<[u8]>, seen: Seen) -> Result<Answer> {
+        submit(&self.work, payload, Some(seen))?.answer().await
     }
 
     /// When the process was started.
@@ -127,22 +142,22 @@ impl Invocation {
     }
 }
 
-fn submit(work: &mpsc::UnboundedSender<Work>, payload: &Arc<[u8]>) -> Result<Invocation> {
+fn submit(work: &mpsc::UnboundedSender<Work>, payload: &Arc<[u8]>, seen: Option<Seen>) -> Result<Invocation> {
     let (done, answer) = oneshot::channel();
-    work.send(Work { payload: payload.clone(), done }).map_err(|_| "the Runtime API has ended")?;
+    let work_to_do = Work { payload: payload.clone(), running: Running { done, seen } };
+    work.send(work_to_do).map_err(|_| "the Runtime API has ended")?;
     Ok(Invocation(answer))
 }
 
 async fn serve(api: &Api, stream: tokio::net::TcpStream) -> Result<()> {
     let mut wire = Wire::new(stream)?;
-    while let Some(request) = wire.read().await? {
-        let at = Instant::now();
-        let (_, path) = request.target();
+    while let Some(mut request) = wire.read_head().await? {
+        let path = request.target().1.to_owned();
         if path.ends_with("/invocation/next") {
-            api.ready.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(at);
+            api.ready.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
             let Some(work) = api.work.lock().await.recv().await else { return Ok(()) };
             let id = api.number.fetch_add(1, Ordering::Relaxed).to_string();
-            api.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), work.done);
+            api.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), work.running);
             let headers = format!(
                 "content-type: application/json\r\nlambda-runtime-aws-request-id: {id}\r\n\
                  lambda-runtime-deadline-ms: {}\r\nlambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:000000000000:function:bench\r\n",
@@ -151,12 +166,32 @@ async fn serve(api: &Api, stream: tokio::net::TcpStream) -> Result<()> {
             wire.answer("200 OK", &headers, &work.payload).await?;
         } else {
             let id = path.rsplit('/').nth(1).unwrap_or_default();
-            let done = api.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-            if let Some(done) = done {
-                let _ = done.send(Answer { body: request.body, at });
+            let running = api.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+            match running {
+                Some(Running { done, seen: Some(seen) }) if request.is_chunked() => {
+                    watch(&mut wire, seen).await?;
+                    let _ = done.send(Answer { body: Vec::new(), at: Instant::now() });
+                }
+                running => {
+                    wire.read_body(&mut request).await?;
+                    let at = Instant::now();
+                    if let Some(Running { done, .. }) = running {
+                        let _ = done.send(Answer { body: request.body, at });
+                    }
+                }
             }
             wire.answer("202 Accepted", "", b"").await?;
         }
     }
     Ok(())
+}
+
+async fn watch(wire: &mut Wire, mut seen: Seen) -> Result<()> {
+    loop {
+        let chunk = wire.read_chunk().await?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        seen(&chunk, Instant::now());
+    }
 }

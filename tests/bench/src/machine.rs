@@ -1,19 +1,19 @@
 //! What the operating system knows: processes, processors, memory, files. Linux has all of it; elsewhere figures are
 //! left out.
 
+use crate::Result;
 use crate::report::Report;
-use crate::{Binaries, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Builds the functions as they are measured. In one command with this program, so that both are built with the same
 /// features of the crates they share, and once.
-pub(crate) fn build_functions() -> Result<()> {
+pub(crate) fn build_functions(functions: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--package", "bench"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    for function in Binaries::FUNCTIONS {
+    for &function in functions {
         command.args(["--package", function]);
     }
     if !cfg!(debug_assertions) {

@@ -2,9 +2,10 @@
 
 use crate::cloud::{self, Cloud};
 use crate::function::{Function, Start};
+use crate::replay::{self, Writes};
 use crate::report::{Report, Target, percentile};
 use crate::wire::Wire;
-use crate::{Binaries, Result, event, replay};
+use crate::{Binaries, Result, event};
 use domain::event::{EventBody, Speaker};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ pub(crate) async fn measure(cloud: &Cloud, binaries: &Binaries, report: &mut Rep
         None,
     );
 
-    let table = replay::start(cloud.dynamodb()).await?;
+    let table = replay::start(cloud.dynamodb(), Writes::Asked).await?;
     for (what, url) in [
         ("function, by the Runtime API; table answers at once", Some(table)),
         ("function, by the Runtime API; embedded table", None),

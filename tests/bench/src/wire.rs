@@ -26,6 +26,11 @@ impl Message {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether its body comes in chunks.
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+    }
+
     /// The status of a response.
     pub(crate) fn status(&self) -> u16 {
         self.start.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
@@ -72,7 +77,13 @@ impl Wire {
     /// Reads a whole message; `None` when the other side has closed the connection.
     pub(crate) async fn read(&mut self) -> Result<Option<Message>> {
         let Some(mut message) = self.read_head().await? else { return Ok(None) };
-        if message.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        self.read_body(&mut message).await?;
+        Ok(Some(message))
+    }
+
+    /// Reads the body of a message whose head was read.
+    pub(crate) async fn read_body(&mut self, message: &mut Message) -> Result<()> {
+        if message.is_chunked() {
             loop {
                 let chunk = self.read_chunk().await?;
                 if chunk.is_empty() {
@@ -83,7 +94,7 @@ impl Wire {
         } else if let Some(length) = message.header("content-length") {
             message.body = self.take(length.parse()?).await?;
         }
-        Ok(Some(message))
+        Ok(())
     }
 
     /// Reads a message up to its body.

@@ -2,7 +2,7 @@
 //! fails a test.
 
 use Stranger::{Forbidden, InTheirOwn, NotFound};
-use Who::{Admins, Agents, Everybody, Installer, Provider, SignedIn};
+use Who::{Admins, Agents, Asker, Everybody, Installer, Provider, SignedIn};
 use std::collections::BTreeSet;
 
 /// Who gets the route's own answer.
@@ -20,6 +20,8 @@ pub(super) enum Who {
     Agents,
     /// Admins.
     Admins,
+    /// The person who asked, and nobody else: to everybody else the chat is not there.
+    Asker,
 }
 
 /// What an admin of another organization gets who asks for this one's record.
@@ -73,8 +75,13 @@ const fn in_control(path: &'static str) -> Route {
     Route { stranger: Forbidden, ..post(path, body, Agents, 400) }
 }
 
+/// Of the chat that Ada has begun.
+const fn of_chat(method: &'static str, path: &'static str, example: &'static str, success: u16) -> Route {
+    of(open(method, path, Asker, success), example, NotFound)
+}
+
 /// All of them. An open route that wants a body is probed with an empty one: past the door, 400.
-pub(super) const ROUTES: [Route; 45] = [
+pub(super) const ROUTES: [Route; 62] = [
     post("/auth/signup", "{}", Everybody, 400),
     post("/auth/verify-email", "{}", Everybody, 400),
     post("/auth/signin", "{}", Everybody, 400),
@@ -84,6 +91,7 @@ pub(super) const ROUTES: [Route; 45] = [
     post("/logout", "", SignedIn, 200),
     post("/auth/logout", "", SignedIn, 200),
     open("GET", "/api/me", SignedIn, 200),
+    patch("/api/me", r#"{"profile": {"age": 34}}"#, SignedIn),
     post("/api/stream/ticket", "{}", SignedIn, 200),
     post("/api/admin/setup", "{}", Installer, 400),
     open("GET", "/api/admin/organization", Admins, 200),
@@ -97,6 +105,11 @@ pub(super) const ROUTES: [Route; 45] = [
     ),
     open("GET", "/api/admin/users", Admins, 200),
     of(patch("/api/admin/users/{user_id}", r#"{"last_name": "B"}"#, Admins), "/api/admin/users/admin_ben", NotFound),
+    of(
+        post("/api/admin/users/{user_id}/points", r#"{"points": 5}"#, Admins, 200),
+        "/api/admin/users/user_uma/points",
+        NotFound,
+    ),
     open("GET", "/api/admin/contacts", Agents, 200),
     post("/api/admin/contacts", r#"{"phone_number": "+141555501{n}"}"#, Agents, 201),
     of(
@@ -146,6 +159,8 @@ pub(super) const ROUTES: [Route; 45] = [
     },
     open("GET", "/api/conversations", Agents, 200),
     open("GET", "/get-active-calls", Agents, 200),
+    open("GET", "/api/usage", SignedIn, 200),
+    open("GET", "/api/usage/organization", Admins, 200),
     open("GET", "/health", Everybody, 200),
     open("GET", "/api/config", Everybody, 200),
     open("GET", "/openapi.json", Everybody, 200),
@@ -165,6 +180,24 @@ pub(super) const ROUTES: [Route; 45] = [
             NotFound,
         )
     },
+    post("/api/stream/stream-conversation", r#"{"message": "Hi"}"#, SignedIn, 200),
+    of(open("GET", "/api/stream/stream-simple", SignedIn, 200), "/api/stream/stream-simple?message=Hi", InTheirOwn),
+    of_chat("GET", "/api/stream/interactions/{interaction_id}", "/api/stream/interactions/chat-of-ada", 204),
+    of_chat("POST", "/api/stream/interactions/{interaction_id}/stop", "/api/stream/interactions/chat-of-ada/stop", 200),
+    open("GET", "/api/stream/health", Everybody, 200),
+    post(
+        "/api/chat",
+        r#"{"id": "chat-{n}", "messages": [{"id": "m{n}", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}]}"#,
+        SignedIn,
+        200,
+    ),
+    of(open("GET", "/api/chat/{id}/stream", SignedIn, 204), "/api/chat/chat-of-ada/stream", InTheirOwn),
+    of_chat("POST", "/api/chat/{id}/stop", "/api/chat/chat-of-ada/stop", 200),
+    open("GET", "/chat/sessions", SignedIn, 200),
+    of(open("GET", "/chat/search", SignedIn, 200), "/chat/search?q=hi", InTheirOwn),
+    of_chat("GET", "/chat/sessions/{session_id}", "/chat/sessions/chat-of-ada", 200),
+    of_chat("GET", "/chat/sessions/{session_id}/export", "/chat/sessions/chat-of-ada/export", 200),
+    of_chat("DELETE", "/chat/sessions/{session_id}", "/chat/sessions/chat-of-ada", 200),
 ];
 
 #[test]

@@ -92,5 +92,6 @@ pub(crate) fn person(organization: &str, email: &str, role: Role) -> User {
         active: true,
         created_at: now(),
         tokens_valid_after: 0,
+        profile: domain::user::Profile::new(),
     }
 }

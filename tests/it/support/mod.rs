@@ -1,11 +1,17 @@
 //! What the tests stand on: a local cloud of their own ([`cloud::Cloud`]), ways behind its stage ([`backstage`]), clients
 //! for its SSE ([`sse`]) and WebSocket ([`socket`]), signed webhooks ([`twilio`], [`elevenlabs`]), people in control
-//! ([`control`]), the providers' side ([`stand_ins`], [`pipeline`]), servers of one answer ([`answers`]), functions to
-//! kill ([`process`]) and to wait for ([`followup`]), conversations of a test's own ([`threads`]) and chance ([`dice`]).
+//! ([`control`]) or asking the model ([`answers_sse`]), the providers' side ([`stand_ins`], [`pipeline`]), servers of one
+//! answer ([`answers`]), programs of others ([`clients`]), functions to kill ([`process`]) and to wait for
+//! ([`followup`]), conversations of a test's own ([`threads`]), chats ([`chats`], over a socket [`chat_socket`]) and chance
+//! ([`dice`]).
 //! Nothing waits for a fixed time; everything has a deadline.
 
 pub(crate) mod answers;
+pub(crate) mod answers_sse;
 pub(crate) mod backstage;
+pub(crate) mod chat_socket;
+pub(crate) mod chats;
+pub(crate) mod clients;
 pub(crate) mod cloud;
 pub(crate) mod control;
 pub(crate) mod dice;

@@ -72,6 +72,22 @@ impl Sse {
         .await
     }
 
+    /// Reads on until there were so many pings; no block may come meanwhile.
+    pub(crate) async fn pings(&mut self, count: usize) {
+        while self.comments.iter().filter(|comment| *comment == "ping").count() < count {
+            if let Some(rest) = self.buffer.strip_prefix(": ")
+                && let Some((comment, rest)) = rest.split_once("\n\n")
+            {
+                self.comments.push(comment.to_owned());
+                self.buffer = rest.to_owned();
+                continue;
+            }
+            assert!(!self.buffer.starts_with("data"), "{}", self.buffer);
+            let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
+            self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
     /// The next block of this name; others are passed over.
     pub(crate) async fn until(&mut self, name: &str) -> Block {
         loop {

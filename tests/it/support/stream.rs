@@ -30,10 +30,15 @@ impl Cloud {
 
     /// Every record of the core table's stream so far, oldest first.
     pub(crate) async fn stream_records(&self) -> Vec<Value> {
+        self.records_of_table("CoreTable").await
+    }
+
+    /// The same of either table.
+    pub(crate) async fn records_of_table(&self, table: &str) -> Vec<Value> {
         let ask = async |operation: &str, body: Value| {
             self.dynamodb(&format!("DynamoDBStreams_20120810.{operation}"), body).await
         };
-        let streams = ask("ListStreams", json!({"TableName": "CoreTable"})).await;
+        let streams = ask("ListStreams", json!({ "TableName": table })).await;
         let arn = streams["Streams"][0]["StreamArn"].clone();
         let stream = ask("DescribeStream", json!({ "StreamArn": arn })).await;
         let shard = stream["StreamDescription"]["Shards"][0]["ShardId"].clone();

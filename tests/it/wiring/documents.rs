@@ -31,7 +31,7 @@ fn every_error_code_is_documented() {
 }
 
 /// All Rust and Python sources of a folder.
-fn sources(folder: &Path, text: &mut String) {
+pub(super) fn sources(folder: &Path, text: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let skipped = ["target", "node_modules", ".venv"].iter().any(|name| entry.ends_with(name));
         if entry.is_dir() && !skipped {
@@ -136,12 +136,35 @@ async fn the_demo_of_the_readme_works_as_printed() {
 }
 
 #[tokio::test]
+async fn the_chat_of_the_readme_works_as_printed() {
+    let cloud = Cloud::start().await;
+    let readme = read("README.md");
+    let (_, chat) = readme.split_once("<!-- chat").unwrap();
+    let chat = shell(chat.split_once("\n## ").unwrap().0);
+    assert_eq!(chat.lines().count(), 3, "{chat}");
+    let said = run(&cloud, &chat).await;
+    for expected in ["\"type\":\"metadata\"", "\"type\":\"complete\"", "\"title\":\"What is 2+2?\""] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn the_examples_of_the_api_page_work_as_printed() {
     let cloud = Cloud::start().await;
     let said = run(&cloud, &shell(&read("docs/api.md"))).await;
     for expected in [
         "org:admin",
         "\"ticket\":",
+        "\"type\":\"complete\"",
+        "\"is_new_interaction\":false",
+        "\"stopping\":false",
+        "\"title\":\"What is 3+3?\"",
+        "\"snippet\":",
+        "> And twice that?",
+        "Session deleted successfully",
+        "\"ledger\":",
+        "\"available\":",
+        "\"fitness_level\":\"beginner\"",
         "\"total_messages\":",
         "event: initial",
         "conversation_history",

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 const SYSTEM: &str = "You answer text messages (SMS) to BICI Bike Store. Summary of earlier days: bought a bike.";
 
 fn message((role, content): (Role, &str)) -> Message {
-    Message { role, content: content.to_owned() }
+    Message { role, content: content.to_owned(), images: Vec::new() }
 }
 
 /// The answer in a conversation whose label was said before.

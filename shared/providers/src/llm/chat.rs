@@ -1,23 +1,56 @@
 //! What is asked of a language model, and what it answers.
 
 use super::LlmError;
+use super::tokens;
+use crate::media::Image;
 use domain::secret::Secret;
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// A model at an OpenAI-compatible server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A model, and how to reach it.
+#[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Up to and with the version: `https://api.openai.com/v1`.
-    pub base_url: String,
-    /// The key; may be empty where the server needs none.
-    pub api_key: Secret,
-    /// The model's name there.
+    /// What the configuration calls it: `primary`, `fallback`, `bedrock`.
+    pub name: String,
+    /// The model's name at its server.
     pub model: String,
+    /// Whether it can look at images. Servers differ in what they do where it cannot: some say nothing (llm.md 1).
+    pub vision: bool,
+    /// Where it is.
+    pub server: ModelServer,
+}
+
+/// A server of models.
+#[derive(Clone, Debug)]
+pub enum ModelServer {
+    /// An OpenAI-compatible one.
+    OpenAi {
+        /// Up to and with the version: `https://api.openai.com/v1`.
+        base_url: String,
+        /// The key; may be empty where the server needs none.
+        api_key: Secret,
+    },
+    /// Amazon Bedrock, as whoever this client is.
+    #[cfg(feature = "bedrock")]
+    Bedrock(aws_sdk_bedrockruntime::Client),
+}
+
+impl Endpoint {
+    /// A model at an OpenAI-compatible server, without eyes.
+    pub fn openai(
+        name: impl Into<String>,
+        base_url: impl Into<String>,
+        api_key: Secret,
+        model: impl Into<String>,
+    ) -> Self {
+        let server = ModelServer::OpenAi { base_url: base_url.into(), api_key };
+        Self { name: name.into(), model: model.into(), vision: false, server }
+    }
 }
 
 /// How long to wait.
@@ -53,17 +86,48 @@ pub enum ChatRole {
 }
 
 /// One message of a conversation.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatMessage {
     /// By whom.
     pub role: ChatRole,
-    /// Its text.
-    pub content: String,
+    /// What it says and shows, in this order.
+    pub content: Vec<Part>,
 }
 
-impl fmt::Debug for ChatMessage {
+/// A part of a message.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Words.
+    Text(String),
+    /// A picture; only for a model that can look at it.
+    Image(Image),
+}
+
+impl ChatMessage {
+    /// A message of words only.
+    pub fn text(role: ChatRole, text: impl Into<String>) -> Self {
+        Self { role, content: vec![Part::Text(text.into())] }
+    }
+
+    /// The same message with pictures after it.
+    #[must_use]
+    pub fn showing(mut self, images: impl IntoIterator<Item = Image>) -> Self {
+        self.content.extend(images.into_iter().map(Part::Image));
+        self
+    }
+
+    /// Whether it shows anything.
+    pub fn has_images(&self) -> bool {
+        self.content.iter().any(|part| matches!(part, Part::Image(_)))
+    }
+}
+
+impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ChatMessage({:?}, {} bytes)", self.role, self.content.len())
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Image(image) => image.fmt(f),
+        }
     }
 }
 
@@ -79,6 +143,16 @@ pub struct ChatRequest {
 }
 
 impl ChatRequest {
+    /// A guess, rather too high, at what the model has to read, in tokens.
+    pub fn estimated_tokens(&self) -> u64 {
+        tokens::rounded(tokens::estimate_prompt(&self.messages))
+    }
+
+    /// Whether any message shows something.
+    pub(super) fn has_images(&self) -> bool {
+        self.messages.iter().any(ChatMessage::has_images)
+    }
+
     /// The same question with the older half of the conversation left out; what we say to the model and the last
     /// message stay. `None` if there is nothing to leave out.
     pub(super) fn halved(&self) -> Option<Self> {
@@ -189,26 +263,68 @@ impl fmt::Debug for Completion {
 ///
 /// After an error, or after [`Delta::Usage`], nothing follows.
 pub struct Answer {
+    pub(super) source: Source,
+    pub(super) attempts: u32,
+    pub(super) raw_usage: Option<Value>,
+    pub(super) pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
+}
+
+/// Where an answer comes from.
+pub(super) struct Source {
+    pub(super) provider: String,
     pub(super) model: String,
-    pub(super) deltas: Pin<Box<dyn Stream<Item = Result<Delta, LlmError>> + Send>>,
+    pub(super) response_id: Option<String>,
+}
+
+/// What is read of an answer at once; with the last one comes the server's own count.
+pub(super) struct Piece {
+    pub(super) delta: Result<Delta, LlmError>,
+    pub(super) raw_usage: Option<Value>,
 }
 
 impl Answer {
-    /// Which model answers.
+    /// What the configuration calls the endpoint that answers: [`Endpoint::name`].
+    pub fn provider(&self) -> &str {
+        &self.source.provider
+    }
+
+    /// Which model answers, as its server calls it.
     pub fn model(&self) -> &str {
-        &self.model
+        &self.source.model
+    }
+
+    /// The server's own id of this answer, for questions to its operators.
+    pub fn response_id(&self) -> Option<&str> {
+        self.source.response_id.as_deref()
+    }
+
+    /// Requests made until it began, to whichever servers: 1 if all went well.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// What the server said that the answer took, as it said it: an object of its own making, at most 4 KB of JSON.
+    /// Known once the answer has ended; `None` where it said nothing.
+    pub fn raw_usage(&self) -> Option<&Value> {
+        self.raw_usage.as_ref()
     }
 }
 
 impl Stream for Answer {
     type Item = Result<Delta, LlmError>;
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.deltas.as_mut().poll_next(context)
+        self.pieces.as_mut().poll_next(context).map(|piece| {
+            let piece = piece?;
+            if piece.raw_usage.is_some() {
+                self.raw_usage = piece.raw_usage;
+            }
+            Some(piece.delta)
+        })
     }
 }
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({})", self.model)
+        write!(f, "Answer({} of {})", self.source.model, self.source.provider)
     }
 }

@@ -1,26 +1,25 @@
-use super::super::{ChatMessage, ChatRole, Usage};
+use super::super::{ChatMessage, ChatRole, Finish, TimeoutKind, Usage};
 use super::*;
-use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-fn request(max_tokens: u32) -> ChatRequest {
-    let message = ChatMessage { role: ChatRole::User, content: "Say something.".to_owned() };
+pub(super) fn request(max_tokens: u32) -> ChatRequest {
+    let message = ChatMessage::text(ChatRole::User, "Say something.");
     ChatRequest { messages: vec![message], max_tokens, temperature: None }
 }
 
 /// What became of an answer.
 #[derive(Debug, Clone, PartialEq)]
-struct Outcome {
-    text: String,
-    reasoning: String,
-    ends: Result<(Finish, Usage), LlmError>,
+pub(super) struct Outcome {
+    pub(super) text: String,
+    pub(super) reasoning: String,
+    pub(super) ends: Result<(Finish, Usage), LlmError>,
 }
 
-fn outcome(decoder: &mut Decoder) -> Outcome {
+pub(super) fn outcome(decoder: &mut Decoder) -> Outcome {
     let (mut text, mut reasoning, mut finish, mut ends) = (String::new(), String::new(), None, None);
-    while let Some(piece) = decoder.next() {
+    while let Some(piece) = decoder.draft.next() {
         assert_eq!(ends, None, "nothing follows the end");
         match piece {
             Ok(Delta::Text(more)) => text.push_str(&more),
@@ -30,11 +29,11 @@ fn outcome(decoder: &mut Decoder) -> Outcome {
             Err(error) => ends = Some(Err(error)),
         }
     }
-    assert!(decoder.is_done());
+    assert!(decoder.draft.is_done());
     Outcome { text, reasoning, ends: ends.unwrap() }
 }
 
-fn stream(pieces: &[&[u8]], max_tokens: u32) -> Outcome {
+pub(super) fn stream(pieces: &[&[u8]], max_tokens: u32) -> Outcome {
     let mut decoder = Decoder::new(&request(max_tokens));
     pieces.iter().for_each(|piece| decoder.push(piece));
     decoder.end();
@@ -46,11 +45,11 @@ fn events(events: &[Value]) -> Outcome {
     stream(&[text.as_bytes()], 100)
 }
 
-fn says(text: &str) -> Value {
+pub(super) fn says(text: &str) -> Value {
     json!({"choices": [{"index": 0, "delta": {"content": text}}]})
 }
 
-fn over(reason: &str) -> Value {
+pub(super) fn over(reason: &str) -> Value {
     json!({"choices": [{"delta": {}, "finish_reason": reason}]})
 }
 
@@ -58,9 +57,14 @@ fn count(prompt_tokens: u64, completion_tokens: u64) -> Usage {
     Usage { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens, estimated: false }
 }
 
+/// The folder of what real servers sent.
+pub(super) fn captures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/llm_streams")
+}
+
 /// A capture: its status, whether it came as a stream, when to come back, and its body.
-fn capture(name: &str) -> (u16, bool, Vec<u8>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/llm_streams");
+pub(super) fn capture(name: &str) -> (u16, bool, Vec<u8>) {
+    let folder = captures();
     let meta: Value =
         serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.meta.json"))).unwrap()).unwrap();
     let status = meta["status"].as_str().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -271,7 +275,7 @@ fn a_limit_ends_an_answer_cleanly_or_not() {
     let late = |pieces: &[Value], kind| {
         let mut decoder = Decoder::new(&request(100));
         pieces.iter().for_each(|piece| decoder.push(format!("data: {piece}\n\n").as_bytes()));
-        decoder.late(kind);
+        decoder.draft.late(kind);
         outcome(&mut decoder).ends
     };
     assert_eq!(late(&[], TimeoutKind::FirstToken), Err(LlmError::Timeout(TimeoutKind::FirstToken)));
@@ -279,36 +283,4 @@ fn a_limit_ends_an_answer_cleanly_or_not() {
     assert_eq!(late(&[says("x")], TimeoutKind::Total).unwrap().0, Finish::Deadline);
     assert_eq!(late(&[], TimeoutKind::Total), Err(LlmError::Timeout(TimeoutKind::Total)));
     assert_eq!(late(&[says("x"), over("stop")], TimeoutKind::Idle).unwrap().0, Finish::Stop);
-}
-
-proptest! {
-    #[test]
-    fn captures_survive_any_cut(cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40)) {
-        for name in ["llamacpp-stream-usage", "litellm-upstream-cut", "llamacpppython-stream-usage"] {
-            let (_, _, body) = capture(name);
-            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
-            at.extend([0, body.len()]);
-            at.sort_unstable();
-            let pieces: Vec<&[u8]> = at.windows(2).map(|pair| &body[pair[0]..pair[1]]).collect();
-            prop_assert_eq!(stream(&pieces, 100), stream(&[&body], 100));
-        }
-    }
-
-    #[test]
-    fn whatever_comes_there_is_one_end(pieces in prop::collection::vec(prop_oneof![
-        Just(says("x")), Just(over("stop")), Just(over("content_filter")), Just(json!({"usage": {"prompt_tokens": 1}})),
-        Just(json!({"error": "x"})), Just(json!(null)), Just(json!([])), Just(json!({"choices": [null, 1, {"delta": 5}]})),
-    ], 0..8), max_tokens in 0u32..4) {
-        let text: String = pieces.iter().map(|piece| format!("data: {piece}\n\n")).collect();
-        stream(&[text.as_bytes()], max_tokens);
-    }
-
-    #[test]
-    fn nothing_panics(body in prop::collection::vec(any::<u8>(), 0..80), text in "\\PC{0,40}") {
-        stream(&[b"data: ", &body, b"\n\n"], 3);
-        stream(&[b"data: {\"choices\":", text.as_bytes(), b"\n\n"], 3);
-        let mut decoder = Decoder::new(&request(1));
-        decoder.whole(&body);
-        outcome(&mut decoder);
-    }
 }

@@ -1,30 +1,38 @@
-//! One request to one server, and the reading of its answer under time limits.
+//! One request to one server of whatever kind, and the reading of its answer under time limits.
 
-use super::decoder::Decoder;
-use super::openai::{Body, Dialect};
-use super::problem::{Problem, retry_after};
-use super::{ChatRequest, Delta, Endpoint, Limits, LlmError, TimeoutKind};
-use crate::http;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Client, Response};
+use super::chat::{Piece, Source};
+use super::completions::{Address, Completions};
+#[cfg(feature = "bedrock")]
+use super::converse::Converse;
+use super::draft::Draft;
+use super::openai::Dialect;
+use super::{ChatRequest, Delta, Endpoint, Limits, LlmError, ModelServer, TimeoutKind};
+use reqwest::Client;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// The longest answer that does not come as a stream.
-const MAX_WHOLE: usize = 4 * 1024 * 1024;
-/// The longest complaint.
-const MAX_PROBLEM: usize = 64 * 1024;
 /// How long to wait for the count after the answer is over.
 const TAIL: Duration = Duration::from_secs(2);
 
+/// What is asked, and in which words.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) request: &'a ChatRequest,
+    pub(super) dialect: Dialect,
+}
+
 /// An answer that is being read.
 pub(super) struct Exchange {
-    /// Gone once nothing more is needed from it, which hangs up.
-    response: Option<Response>,
-    decoder: Decoder,
+    wire: Wire,
     idle: Duration,
     first_token: Instant,
     deadline: Instant,
+}
+
+enum Wire {
+    OpenAi(Completions),
+    #[cfg(feature = "bedrock")]
+    Bedrock(Converse),
 }
 
 /// Why there is no answer to read.
@@ -47,136 +55,114 @@ impl Exchange {
     pub(super) async fn begin(
         http: &Client,
         endpoint: &Endpoint,
-        (request, dialect): (&ChatRequest, Dialect),
+        question: Question<'_>,
         limits: &Limits,
         deadline: Instant,
     ) -> Result<Self, Failure> {
         let now = Instant::now();
         let first_token = now + limits.connect + limits.first_token;
-        let asking = ask(http, endpoint, Body::new(&endpoint.model, request, dialect));
-        let response = match timeout_at(first_token.min(deadline), asking).await {
-            Ok(response) => response?,
+        let until = first_token.min(deadline);
+        let wire = match timeout_at(until, Wire::open(http, endpoint, question, until)).await {
+            Ok(wire) => wire?,
             Err(_) if deadline < first_token => return Err(LlmError::Timeout(TimeoutKind::Total).into()),
             Err(_) => return Err(LlmError::Timeout(TimeoutKind::FirstToken).into()),
         };
-        let mut exchange =
-            Self { response: Some(response), decoder: Decoder::new(request), idle: limits.idle, first_token, deadline };
-        exchange.check_status(dialect).await?;
+        let mut exchange = Self { wire, idle: limits.idle, first_token, deadline };
         match exchange.next().await {
-            Some(Ok(delta)) => exchange.decoder.put_back(delta),
+            Some(Ok(delta)) => exchange.wire.draft().put_back(delta),
             Some(Err(error)) => return Err(error.into()),
             None => return Err(LlmError::Unavailable.into()),
         }
         Ok(exchange)
     }
 
-    /// The model's name, as the server has it.
-    pub(super) fn model(&self) -> Option<&str> {
-        self.decoder.model()
+    /// What the server says of itself, now that its answer has begun.
+    pub(super) fn source(&self, endpoint: &Endpoint) -> Source {
+        match &self.wire {
+            Wire::OpenAi(completions) => completions.source(endpoint),
+            #[cfg(feature = "bedrock")]
+            Wire::Bedrock(converse) => converse.source(endpoint),
+        }
     }
 
-    /// The next piece of the answer.
-    pub(super) async fn next(&mut self) -> Option<Result<Delta, LlmError>> {
+    /// The next piece of the answer, with the server's count if it is the last.
+    pub(super) async fn piece(&mut self) -> Option<Piece> {
+        let delta = self.next().await?;
+        Some(Piece { delta, raw_usage: self.wire.draft().take_raw_usage() })
+    }
+
+    async fn next(&mut self) -> Option<Result<Delta, LlmError>> {
         // A slow reader is not a slow server: the wait begins when we begin to wait.
-        let since = Instant::now();
+        let mut since = None;
         loop {
-            if let Some(piece) = self.decoder.next() {
+            let draft = self.wire.draft();
+            if let Some(piece) = draft.next() {
                 return Some(piece);
             }
-            let response = self.response.as_mut()?;
-            let (limit, kind) = limit(&self.decoder, since, self.idle, (self.first_token, self.deadline));
-            match timeout_at(limit, read(response)).await {
-                Ok(Read::More(bytes)) => self.decoder.push(&bytes),
-                Ok(Read::Whole(body)) => self.decoder.whole(&body),
-                Ok(Read::Over) => self.decoder.end(),
-                Err(_) => self.decoder.late(kind),
+            let since = *since.get_or_insert_with(Instant::now);
+            let (limit, kind) = limit(draft, since, self.idle, (self.first_token, self.deadline));
+            match timeout_at(limit, self.wire.read()).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(_) => self.wire.draft().late(kind),
             }
-            if self.decoder.is_done() {
-                self.response = None;
+            if self.wire.draft().is_done() {
+                self.wire.hang_up();
             }
         }
     }
+}
 
-    /// Reads the complaint of a server that refuses.
-    async fn check_status(&mut self, dialect: Dialect) -> Result<(), Failure> {
-        let Some(status) = self.response.as_ref().map(|response| response.status().as_u16()) else {
-            return Ok(());
-        };
-        if (200..300).contains(&status) {
-            return Ok(());
+impl Wire {
+    async fn open(http: &Client, endpoint: &Endpoint, question: Question<'_>, until: Instant) -> Result<Self, Failure> {
+        match &endpoint.server {
+            ModelServer::OpenAi { base_url, api_key } => {
+                let address = Address { base_url, api_key };
+                Completions::ask(http, address, &endpoint.model, question, until).await.map(Self::OpenAi)
+            }
+            #[cfg(feature = "bedrock")]
+            ModelServer::Bedrock(client) => Converse::ask(client, &endpoint.model, question).await.map(Self::Bedrock),
         }
-        let Some(response) = self.response.take() else { return Ok(()) };
-        let retry_after = retry_after(response.headers());
-        let limit = self.first_token.min(self.deadline);
-        let body = timeout_at(limit, http::body(response, MAX_PROBLEM)).await;
-        let problem = Problem::of_body(&body.ok().and_then(Result::ok).unwrap_or_default());
-        let error = problem.classify(status, retry_after);
-        let instead = (matches!(status, 400 | 422) && error == LlmError::BadRequest)
-            .then(|| dialect.without(problem.message()))
-            .flatten();
-        Err(Failure { error, reached: true, instead })
+    }
+
+    fn draft(&mut self) -> &mut Draft {
+        match self {
+            Self::OpenAi(completions) => &mut completions.decoder.draft,
+            #[cfg(feature = "bedrock")]
+            Self::Bedrock(converse) => &mut converse.draft,
+        }
+    }
+
+    /// Reads on. False if there is nothing to read from any more.
+    async fn read(&mut self) -> bool {
+        match self {
+            Self::OpenAi(completions) => completions.read().await,
+            #[cfg(feature = "bedrock")]
+            Self::Bedrock(converse) => converse.read().await,
+        }
+    }
+
+    fn hang_up(&mut self) {
+        match self {
+            Self::OpenAi(completions) => completions.hang_up(),
+            #[cfg(feature = "bedrock")]
+            Self::Bedrock(converse) => converse.hang_up(),
+        }
     }
 }
 
 /// How long to wait for what comes next, and what it means if it does not. Only pieces of the answer count: a
 /// server that merely says that it is alive is not answering.
 fn limit(
-    decoder: &Decoder,
+    draft: &Draft,
     since: Instant,
     idle: Duration,
     (first_token, deadline): (Instant, Instant),
 ) -> (Instant, TimeoutKind) {
-    let (limit, kind) = match decoder {
-        _ if decoder.is_finished() => (since + TAIL.min(idle), TimeoutKind::Idle),
-        _ if decoder.has_begun() => (since + idle, TimeoutKind::Idle),
+    let (limit, kind) = match draft {
+        _ if draft.is_finished() => (since + TAIL.min(idle), TimeoutKind::Idle),
+        _ if draft.has_begun() => (since + idle, TimeoutKind::Idle),
         _ => (first_token, TimeoutKind::FirstToken),
     };
     if deadline < limit { (deadline, TimeoutKind::Total) } else { (limit, kind) }
-}
-
-enum Read {
-    More(bytes::Bytes),
-    Whole(Vec<u8>),
-    Over,
-}
-
-/// The next bytes. A server that does not stream is read to its end: its answer is one piece.
-async fn read(response: &mut Response) -> Read {
-    if is_stream(response) {
-        return match response.chunk().await {
-            Ok(Some(bytes)) => Read::More(bytes),
-            Ok(None) | Err(_) => Read::Over,
-        };
-    }
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        if body.len() + chunk.len() > MAX_WHOLE {
-            return Read::Over;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Read::Whole(body)
-}
-
-fn is_stream(response: &Response) -> bool {
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
-}
-
-async fn ask(http: &Client, endpoint: &Endpoint, body: Body<'_>) -> Result<Response, Failure> {
-    let url = format!("{}/chat/completions", endpoint.base_url.trim_end_matches('/'));
-    let mut request = http.post(url).header(ACCEPT, "text/event-stream").json(&body);
-    if !endpoint.api_key.is_empty() {
-        request = request.bearer_auth(endpoint.api_key.expose());
-    }
-    request.send().await.map_err(|error| Failure {
-        error: match error {
-            _ if error.is_connect() && error.is_timeout() => LlmError::Timeout(TimeoutKind::Connect),
-            // A key or address that no request can carry.
-            _ if error.is_builder() => LlmError::BadRequest,
-            _ => LlmError::Unavailable,
-        },
-        reached: !error.is_connect(),
-        instead: None,
-    })
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::http;
+use crate::media::Image;
 use crate::server_tests::{Server, Step, answer as whole, chunk, end, head};
 use domain::secret::Secret;
 use serde_json::{Value, json};
@@ -9,16 +10,15 @@ const LONG: Duration = Duration::from_secs(20);
 const LIMITS: Limits = Limits { connect: SHORT, first_token: LONG, idle: LONG, total: LONG };
 
 fn llm(urls: &[&str], limits: Limits) -> Llm {
-    let endpoint = |(index, url): (usize, &&str)| Endpoint {
-        base_url: format!("{url}/v1/"),
-        api_key: Secret::new("sk-invented"),
-        model: format!("model-{index}"),
+    let endpoint = |(index, url): (usize, &&str)| {
+        let (name, base_url, model) = (format!("server-{index}"), format!("{url}/v1/"), format!("model-{index}"));
+        Endpoint::openai(name, base_url, Secret::new("sk-invented"), model)
     };
     Llm::new(http::client(), urls.iter().enumerate().map(endpoint).collect(), limits)
 }
 
 fn request() -> ChatRequest {
-    let message = |role, content: &str| ChatMessage { role, content: content.to_owned() };
+    let message = ChatMessage::text;
     let messages = vec![
         message(ChatRole::System, "Be kind."),
         message(ChatRole::User, "one"),
@@ -91,6 +91,61 @@ async fn an_answer_comes_in_pieces_and_whole() {
         ],
     });
     assert_eq!(body(&request), expected);
+}
+
+#[tokio::test]
+async fn an_answer_tells_where_it_comes_from() {
+    let usage = json!({"prompt_tokens": 4, "completion_tokens": 2, "cost": {"usd": 0.1}});
+    let last = json!({"id": "a-2", "choices": [], "usage": usage});
+    let first = json!({"id": "a-1", "choices": [{"delta": {"content": "x"}}], "usage": null});
+    let script = vec![stream_head(), event(&first), over(), event(&last), Step::Hold];
+    let bad = refusal(503, &json!("x"));
+    let (first, second) = (Server::playing(vec![bad.clone(), bad]), Server::playing(vec![script, good()]));
+    let llm = llm(&[&first.url, &second.url], LIMITS);
+    let named: Vec<_> = llm.models().collect();
+    assert_eq!(named, [("server-0", "model-0"), ("server-1", "model-1")]);
+    let mut answer = llm.stream(request()).await.unwrap();
+    assert_eq!((answer.provider(), answer.attempts(), answer.response_id()), ("server-1", 3, Some("a-1")));
+    while let Some(delta) = answer.next().await {
+        assert_eq!(answer.raw_usage().is_some(), matches!(delta, Ok(Delta::Usage(_))), "known at the end");
+    }
+    assert_eq!(answer.raw_usage(), Some(&usage));
+    let alone = Server::playing(vec![good()]);
+    let mut answer = self::llm(&[&alone.url], LIMITS).stream(request()).await.unwrap();
+    assert_eq!((answer.provider(), answer.attempts(), answer.response_id()), ("server-0", 1, None));
+    while answer.next().await.is_some() {}
+    assert_eq!(answer.raw_usage().unwrap()["total_tokens"], 6);
+}
+
+#[tokio::test]
+async fn only_models_with_eyes_are_shown_images() {
+    let image = Image::of_bytes(&b"\x89PNG\r\n\x1a\n..."[..]).unwrap();
+    let looking = || ChatRequest {
+        messages: vec![
+            ChatMessage::text(ChatRole::System, "Look."),
+            ChatMessage::text(ChatRole::User, "What is it?").showing([image.clone()]),
+        ],
+        ..request()
+    };
+    let (blind, eyes) = (Server::playing(vec![]), Server::playing(vec![good()]));
+    let mut endpoints = llm(&[&blind.url, &eyes.url], LIMITS).endpoints.to_vec();
+    let none = Llm::new(http::client(), endpoints.clone(), LIMITS);
+    assert!(!none.has_vision());
+    assert_eq!(none.complete(&looking()).await, Err(LlmError::BadRequest));
+    endpoints[1].vision = true;
+    let some = Llm::new(http::client(), endpoints, LIMITS);
+    assert!(some.has_vision());
+    assert_eq!(some.stream(looking()).await.unwrap().provider(), "server-1");
+    let expected = json!([
+        {"role": "system", "content": "Look."},
+        {"role": "user", "content": [
+            {"type": "text", "text": "What is it?"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgouLi4="}},
+        ]},
+    ]);
+    assert_eq!(body(&eyes.request())["messages"], expected);
+    assert!(!format!("{:?}", looking()).contains("What"), "{:?}", looking());
+    assert!(blind.requests.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! The JSON of OpenAI-compatible servers, as far as they agree and where they do not (llm.md 1).
 
 use super::tokens::UsageData;
-use super::{ChatMessage, ChatRequest, Finish};
+use super::{ChatMessage, ChatRequest, ChatRole, Finish, Part};
 use crate::lenient;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -43,7 +45,18 @@ impl Dialect {
             Some(LengthField::MaxCompletionTokens) if newer => return Some(Self { length: None, ..self }),
             _ => {}
         }
+        self.without_temperature(complaint)
+    }
+
+    /// The dialect without the temperature, if that is what a complaint names.
+    pub(super) fn without_temperature(self, complaint: &str) -> Option<Self> {
         (self.temperature && complaint.contains("temperature")).then_some(Self { temperature: false, ..self })
+    }
+
+    /// Whether the server takes a temperature.
+    #[cfg(feature = "bedrock")]
+    pub(super) fn has_temperature(self) -> bool {
+        self.temperature
     }
 }
 
@@ -51,7 +64,7 @@ impl Dialect {
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
     model: &'a str,
-    messages: &'a [ChatMessage],
+    messages: Vec<Said<'a>>,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -73,7 +86,7 @@ impl<'a> Body<'a> {
         let length = |field| (dialect.length == Some(field)).then_some(request.max_tokens);
         Self {
             model,
-            messages: &request.messages,
+            messages: request.messages.iter().map(Said::from).collect(),
             stream: true,
             stream_options: dialect.usage.then_some(StreamOptions { include_usage: true }),
             max_tokens: length(LengthField::MaxTokens),
@@ -83,10 +96,62 @@ impl<'a> Body<'a> {
     }
 }
 
+/// A message. Words alone are a string: not every server knows parts.
+#[derive(Serialize)]
+struct Said<'a> {
+    role: ChatRole,
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Words(&'a str),
+    Parts(Vec<Shown<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Shown<'a> {
+    Text { text: &'a str },
+    ImageUrl { image_url: ImageUrl },
+}
+
+/// An image inside the request: some servers cannot fetch one, and none should be sent where we were.
+#[derive(Serialize)]
+struct ImageUrl {
+    url: String,
+}
+
+impl<'a> From<&'a ChatMessage> for Said<'a> {
+    fn from(message: &'a ChatMessage) -> Self {
+        let content = match message.content.as_slice() {
+            [] => Content::Words(""),
+            [Part::Text(text)] => Content::Words(text),
+            parts => Content::Parts(parts.iter().map(Shown::from).collect()),
+        };
+        Self { role: message.role, content }
+    }
+}
+
+impl<'a> From<&'a Part> for Shown<'a> {
+    fn from(part: &'a Part) -> Self {
+        match part {
+            Part::Text(text) => Self::Text { text },
+            Part::Image(image) => {
+                let url = format!("data:{};base64,{}", image.kind().media_type(), STANDARD.encode(image.bytes()));
+                Self::ImageUrl { image_url: ImageUrl { url } }
+            }
+        }
+    }
+}
+
 /// A piece of an answer, or a whole one where the server does not stream.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Reply {
+    #[serde(deserialize_with = "lenient::part")]
+    pub(super) id: String,
     #[serde(deserialize_with = "lenient::part")]
     pub(super) model: String,
     #[serde(deserialize_with = "lenient::list")]
@@ -98,6 +163,12 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// The server's count as it stands in its answer.
+    pub(super) fn raw_usage(value: &Value) -> Option<&Value> {
+        let counts = [value.pointer("/usage"), value.pointer("/x_groq/usage")];
+        counts.into_iter().flatten().find(|usage| usage.is_object())
+    }
+
     /// The server's count, wherever it stands.
     pub(super) fn usage(&self) -> Option<UsageData> {
         let groq = || self.x_groq.as_ref().and_then(|groq| groq.usage);

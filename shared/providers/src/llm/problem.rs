@@ -2,9 +2,21 @@
 
 use super::LlmError;
 use crate::lenient;
-use reqwest::header::HeaderMap;
 use serde_json::Value;
 use std::time::Duration;
+
+/// How servers say that a conversation is too long, where they give it no name.
+const CONTEXT: [&str; 8] = [
+    "ContextWindowExceeded",
+    "context_length_exceeded",
+    "maximum context length",
+    "available context size",
+    // Models at Bedrock.
+    "nput is too long",
+    "rompt is too long",
+    "oo many input tokens",
+    "reduce the length of the prompt",
+];
 
 /// A server's complaint. It may quote messages, so it is only ever compared with, never passed on.
 #[derive(Default)]
@@ -37,6 +49,12 @@ impl Problem {
         }
         let detail = value.get("detail").filter(|detail| !detail.is_null() && value.get("choices").is_none())?;
         Some(Self { message: detail.to_string(), ..Self::default() })
+    }
+
+    /// A complaint whose name and words are known.
+    #[cfg(feature = "bedrock")]
+    pub(super) fn named(name: &str, message: &str) -> Self {
+        Self { message: message.to_owned(), kind: name.to_owned(), ..Self::default() }
     }
 
     fn of_parts(error: &Value) -> Self {
@@ -93,15 +111,13 @@ impl Problem {
     fn is_context(&self) -> bool {
         self.has("context_length_exceeded")
             || self.has("exceed_context_size")
-            || ["ContextWindowExceeded", "context_length_exceeded", "maximum context length", "available context size"]
-                .iter()
-                .any(|words| self.message.contains(words))
+            || CONTEXT.iter().any(|words| self.message.contains(words))
     }
 }
 
-/// When a server asks us to come back. A date is passed over: it would need its clock to be ours.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+/// When a server asks us to come back, by its headers. A date is passed over: it would need its clock to be ours.
+pub(super) fn retry_after<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Duration> {
+    let number = |name: &str| header(name)?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after"))?;
     Duration::try_from_secs_f64(seconds).ok()
 }

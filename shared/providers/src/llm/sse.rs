@@ -1,7 +1,5 @@
 //! Reading server-sent events (WHATWG HTML 9.2.6) from bytes that are cut anywhere.
 
-use std::borrow::Cow;
-
 /// The longest event, in bytes. A model's server that sends more of one is broken, and must not fill our memory.
 const MAX_EVENT: usize = 1024 * 1024;
 
@@ -14,6 +12,17 @@ pub struct SseEvent {
     pub data: String,
     /// The last id so far.
     pub id: String,
+}
+
+/// An event that is only shown, by the same fields.
+#[derive(Clone, Copy)]
+pub struct Event<'a> {
+    /// As [`SseEvent::kind`].
+    pub kind: &'a str,
+    /// As [`SseEvent::data`].
+    pub data: &'a str,
+    /// As [`SseEvent::id`].
+    pub id: &'a str,
 }
 
 impl std::fmt::Debug for SseEvent {
@@ -51,6 +60,14 @@ impl SseParser {
     /// Takes the next bytes and gives the events that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, TooLong> {
         let mut events = Vec::new();
+        self.read(bytes, |Event { kind, data, id }| {
+            events.push(SseEvent { kind: kind.to_owned(), data: data.to_owned(), id: id.to_owned() });
+        })?;
+        Ok(events)
+    }
+
+    /// Takes the next bytes and shows each event that they complete. Copies no more than an event's data.
+    pub fn read(&mut self, bytes: &[u8], mut show: impl FnMut(Event<'_>)) -> Result<(), TooLong> {
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
@@ -58,8 +75,15 @@ impl SseParser {
         }
         while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
             let (line, tail) = rest.split_at(end);
-            self.line.extend_from_slice(line);
-            events.extend(self.end_of_line()?);
+            if self.line.is_empty() {
+                self.end_of_line(line, &mut show)?;
+            } else {
+                let mut begun = std::mem::take(&mut self.line);
+                begun.extend_from_slice(line);
+                self.end_of_line(&begun, &mut show)?;
+                begun.clear();
+                self.line = begun;
+            }
             rest = match tail {
                 [b'\r', b'\n', after @ ..] | [_, after @ ..] => after,
                 [] => tail,
@@ -67,8 +91,7 @@ impl SseParser {
             self.after_cr = tail == b"\r";
         }
         self.line.extend_from_slice(rest);
-        self.check_length()?;
-        Ok(events)
+        self.check_length(self.line.len())
     }
 
     /// Whether the stream stopped inside an event, which is then lost.
@@ -81,17 +104,17 @@ impl SseParser {
         self.retry
     }
 
-    fn end_of_line(&mut self) -> Result<Option<SseEvent>, TooLong> {
-        self.check_length()?;
-        let line = std::mem::take(&mut self.line);
-        let line = if self.begun { &line[..] } else { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line) };
+    fn end_of_line(&mut self, line: &[u8], show: &mut impl FnMut(Event<'_>)) -> Result<(), TooLong> {
+        self.check_length(line.len())?;
+        let line = if self.begun { line } else { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) };
         self.begun = true;
         if line.is_empty() {
-            return Ok(self.dispatch());
+            self.dispatch(show);
+        } else {
+            // Per line, so that one broken byte spoils one character.
+            self.field(&String::from_utf8_lossy(line));
         }
-        // Per line, so that one broken byte spoils one character.
-        self.field(&String::from_utf8_lossy(line));
-        Ok(None)
+        Ok(())
     }
 
     fn field(&mut self, line: &str) {
@@ -114,15 +137,17 @@ impl SseParser {
         }
     }
 
-    fn dispatch(&mut self) -> Option<SseEvent> {
-        let kind = std::mem::take(&mut self.kind);
-        let data = std::mem::take(&mut self.data);
-        let kind = if kind.is_empty() { Cow::Borrowed("message") } else { Cow::Owned(kind) };
-        std::mem::take(&mut self.has_data).then(|| SseEvent { kind: kind.into_owned(), data, id: self.id.clone() })
+    fn dispatch(&mut self, show: &mut impl FnMut(Event<'_>)) {
+        if std::mem::take(&mut self.has_data) {
+            let kind = if self.kind.is_empty() { "message" } else { &self.kind };
+            show(Event { kind, data: &self.data, id: &self.id });
+        }
+        self.kind.clear();
+        self.data.clear();
     }
 
-    fn check_length(&self) -> Result<(), TooLong> {
-        if self.line.len() + self.data.len() > MAX_EVENT { Err(TooLong) } else { Ok(()) }
+    fn check_length(&self, line: usize) -> Result<(), TooLong> {
+        if line + self.data.len() > MAX_EVENT { Err(TooLong) } else { Ok(()) }
     }
 }
 

@@ -1,11 +1,34 @@
 //! Counting tokens without a tokenizer, which would cost more than the rest of a function (llm.md 0).
 
-use super::{ChatMessage, Usage};
+use super::{ChatMessage, Part, Usage};
 use crate::lenient;
 use serde::Deserialize;
 
 /// What a message costs besides its text.
 const PER_MESSAGE: f64 = 4.0;
+/// What an image costs, whatever its size: between the providers' prices for a small one and a large one.
+const PER_IMAGE: f64 = 1000.0;
+
+/// A guess at the tokens of a text, rather too high. For a text that is still coming see [`TokenEstimate`].
+pub fn estimate_tokens(text: &str) -> u64 {
+    rounded(estimate(text))
+}
+
+/// A guess at the tokens of a text that comes in pieces: the same, whatever the cuts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TokenEstimate(f64);
+
+impl TokenEstimate {
+    /// Takes the next piece.
+    pub fn add(&mut self, text: &str) {
+        self.0 += estimate(text);
+    }
+
+    /// The tokens so far, rounded up.
+    pub fn tokens(self) -> u64 {
+        rounded(self.0)
+    }
+}
 
 /// A guess that is rather too high: about 1.35 times the tokens of English prose.
 pub(super) fn estimate(text: &str) -> f64 {
@@ -19,7 +42,11 @@ pub(super) fn estimate(text: &str) -> f64 {
 
 /// A guess at what the model has to read.
 pub(super) fn estimate_prompt(messages: &[ChatMessage]) -> f64 {
-    messages.iter().map(|message| estimate(&message.content) + PER_MESSAGE).sum()
+    let part = |part: &Part| match part {
+        Part::Text(text) => estimate(text),
+        Part::Image(_) => PER_IMAGE,
+    };
+    messages.iter().map(|message| message.content.iter().map(part).sum::<f64>() + PER_MESSAGE).sum()
 }
 
 /// What a server says about an answer. A zero is a number like any other.
@@ -27,11 +54,11 @@ pub(super) fn estimate_prompt(messages: &[ChatMessage]) -> f64 {
 #[serde(default)]
 pub(super) struct UsageData {
     #[serde(deserialize_with = "lenient::whole")]
-    prompt_tokens: Option<u64>,
+    pub(super) prompt_tokens: Option<u64>,
     #[serde(deserialize_with = "lenient::whole")]
-    completion_tokens: Option<u64>,
+    pub(super) completion_tokens: Option<u64>,
     #[serde(deserialize_with = "lenient::whole")]
-    total_tokens: Option<u64>,
+    pub(super) total_tokens: Option<u64>,
 }
 
 impl UsageData {
@@ -52,8 +79,9 @@ impl UsageData {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a sum of weights: small and positive")]
-fn rounded(tokens: f64) -> u64 {
-    tokens.ceil() as u64
+pub(super) fn rounded(tokens: f64) -> u64 {
+    // A sum of fractions misses a whole number by a hair, on either side.
+    (tokens - 1e-6).ceil() as u64
 }
 
 #[cfg(test)]
@@ -76,6 +104,10 @@ mod tests {
     fn a_guess_is_near() {
         let prose = "The quick brown fox jumps over the lazy dog, and nobody knows why.";
         assert!((15.0..25.0).contains(&estimate(prose)), "{}", estimate(prose));
+        let mut pieces = TokenEstimate::default();
+        prose.split_inclusive(' ').for_each(|word| pieces.add(word));
+        assert_eq!(pieces.tokens(), estimate_tokens(prose));
+        assert_eq!((estimate_tokens(""), estimate_tokens("abcd"), estimate_tokens("abcde")), (0, 1, 2));
         assert!((4.0..9.0).contains(&estimate("自転車は直りました")));
     }
 }

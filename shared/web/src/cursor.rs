@@ -1,10 +1,10 @@
-//! Where a client wants to go on.
+//! Where a client of a stream wants to go on.
 
 use http::HeaderMap;
 
 /// The number of the last event that the client has: `Last-Event-ID` of a reconnect, else the query's `since_seq`. What
 /// is not a number of ours is passed over, as untrusted text must be.
-pub(crate) fn of(headers: &HeaderMap, since_seq: Option<u64>) -> Option<u64> {
+pub fn of(headers: &HeaderMap, since_seq: Option<u64>) -> Option<u64> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     header.and_then(number).or(since_seq)
 }
