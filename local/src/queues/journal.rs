@@ -23,6 +23,10 @@ pub(super) enum Step {
         queue: String,
         message: Message,
     },
+    /// The last sequence number given; only after a rewrite, which may leave out its message.
+    Numbered {
+        sequence: u64,
+    },
     /// A deduplication id whose message is gone; only after a rewrite.
     Seen {
         queue: String,

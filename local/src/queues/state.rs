@@ -73,6 +73,7 @@ impl State {
                     queue.fifo.push(message);
                 }
             }
+            Step::Numbered { sequence } => self.sequence = self.sequence.max(sequence),
             Step::Seen { queue, group, deduplication, sent_ms } => {
                 if let Some(queue) = self.queues.get_mut(&queue) {
                     queue.fifo.remember(&group, &deduplication, sent_ms);
@@ -114,7 +115,7 @@ impl State {
     }
 
     fn rewrite(&mut self, now: u64) -> io::Result<()> {
-        let mut steps = Vec::new();
+        let mut steps = vec![Step::Numbered { sequence: self.sequence }];
         for (name, queue) in &mut self.queues {
             let seen = queue.fifo.remembered(now).map(|(group, deduplication, sent_ms)| Step::Seen {
                 queue: name.clone(),
@@ -140,7 +141,7 @@ impl State {
         }
     }
 
-    /// Grows also over restarts that have forgotten the last number.
+    /// Grows also where a file of an earlier version has not kept the last number.
     fn next_sequence(&mut self, now: u64) -> u64 {
         self.sequence = self.sequence.saturating_add(1).max(now.saturating_mul(1000));
         self.sequence
